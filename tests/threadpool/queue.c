@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Queue full, priorities and aging. */
+#include "support.h"
+
+#include "ring3/atomic.h"
+
+#include <pthread.h>
+
+/* A pool of one thread that is busy with `holder` until `gate` opens. */
+struct held {
+    ring3_pool_t *pool;
+    struct gated holder;
+    uint32_t gate;
+};
+
+static void hold(struct held *held, size_t capacity, unsigned aging)
+{
+    const ring3_pool_options_t options = {.max = 1, .capacity = capacity, .aging = aging};
+
+    *held = (struct held){.holder = {.task = {.run = gated_run}}};
+    held->holder.gate = &held->gate;
+    check_eq(ring3_pool_create(&held->pool, &options), 0);
+    submit(held->pool, &held->holder.task);
+    await(&held->holder.started, 1);
+    gated_restart();
+}
+
+static void let_go(struct held *held)
+{
+    ring3_store(&held->gate, 1, RING3_RELEASE);
+    finish(held->pool);
+}
+
+TEST(queue, full_fails_and_leaves_the_task_alone)
+{
+    struct held held;
+    struct gated first = {.task = {.run = gated_run}}, second = {.task = {.run = gated_run}};
+
+    hold(&held, 1, 0);
+    check_eq(ring3_pool_submit(held.pool, &first.task, RING3_POOL_FAIL, NULL), 0);
+    check_eq(ring3_pool_submit(held.pool, &second.task, RING3_POOL_FAIL, NULL), -EAGAIN);
+    check_eq(second.task.state, RING3_TASK_IDLE);
+    check_eq(stats_of(held.pool).refused, 1);
+    let_go(&held);
+    check_eq(first.order, 1);
+    check_eq(second.order, 0, "a refused task ran");
+}
+
+TEST(queue, full_runs_in_the_caller)
+{
+    struct held held;
+    struct gated first = {.task = {.run = gated_run}}, second = {.task = {.run = gated_run}};
+
+    hold(&held, 1, 0);
+    submit(held.pool, &first.task);
+    check_eq(ring3_pool_submit(held.pool, &second.task, RING3_POOL_RUN, NULL), 0);
+    check_eq(second.order, 1, "it did not run before the submission returned");
+    check_eq(stats_of(held.pool).in_caller, 1);
+    let_go(&held);
+}
+
+TEST(queue, full_drops_the_oldest_of_the_least_urgent)
+{
+    struct held held;
+    struct gated old = {.task = {.run = gated_run, .priority = 3}}, young = old,
+                 urgent = {.task = {.run = gated_run, .priority = 1}}, more = urgent,
+                 idler = {.task = {.run = gated_run, .priority = 5}};
+
+    hold(&held, 3, 0);
+    submit(held.pool, &urgent.task);
+    submit(held.pool, &old.task);
+    submit(held.pool, &young.task);
+    check_eq(ring3_pool_submit(held.pool, &idler.task, RING3_POOL_DROP, NULL), -EAGAIN);
+    check_eq(ring3_pool_submit(held.pool, &more.task, RING3_POOL_DROP, NULL), 0);
+    check_eq(ring3_task_wait(&old.task, NULL), 0);
+    check_eq(old.task.result, -ECANCELED);
+    check_eq(stats_of(held.pool).dropped, 1);
+    let_go(&held);
+    check_eq(old.order, 0);
+    check_eq(urgent.order, 1);
+    check_eq(more.order, 2);
+    check_eq(young.order, 3);
+}
+
+TEST(queue, full_blocks_until_the_deadline)
+{
+    struct held held;
+    struct gated first = {.task = {.run = gated_run}}, second = {.task = {.run = gated_run}};
+
+    hold(&held, 1, 0);
+    submit(held.pool, &first.task);
+    const double before = seconds_now();
+    const struct timespec soon = in_ms(20);
+
+    check_eq(ring3_pool_submit(held.pool, &second.task, RING3_POOL_BLOCK, &soon), -ETIMEDOUT);
+    check_ge(seconds_now() - before, 0.01);
+    check_eq(second.task.state, RING3_TASK_IDLE);
+    let_go(&held);
+    check_eq(second.order, 0);
+}
+
+struct submitter {
+    ring3_pool_t *pool;
+    struct gated gated;
+    pthread_t thread;
+    int result;
+};
+
+static void *submit_blocking(void *argument)
+{
+    struct submitter *const self = argument;
+
+    self->result = ring3_pool_submit(self->pool, &self->gated.task, RING3_POOL_BLOCK, NULL);
+    return NULL;
+}
+
+static void start_submitter(struct submitter *self, ring3_pool_t *pool)
+{
+    *self = (struct submitter){.pool = pool, .gated = {.task = {.run = gated_run}}};
+    check_eq(pthread_create(&self->thread, NULL, submit_blocking, self), 0);
+    await(&self->gated.task.state, RING3_TASK_OFFERED);
+}
+
+TEST(queue, full_blocks_and_serves_in_order_of_arrival)
+{
+    struct held held;
+    struct gated first = {.task = {.run = gated_run}};
+    struct submitter submitters[3];
+
+    hold(&held, 1, 0);
+    submit(held.pool, &first.task);
+    for (int i = 0; i < 3; i++)
+        start_submitter(&submitters[i], held.pool);
+    ring3_store(&held.gate, 1, RING3_RELEASE);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(submitters[i].thread, NULL);
+        check_eq(submitters[i].result, 0);
+        check_eq(ring3_task_wait(&submitters[i].gated.task, NULL), 0);
+        check_eq((int)submitters[i].gated.order, i + 2);
+    }
+    finish(held.pool);
+}
+
+TEST(queue, closing_refuses_who_waits_for_room)
+{
+    struct held held;
+    struct gated first = {.task = {.run = gated_run}};
+    struct submitter late;
+    const struct timespec soon = in_ms(10);
+
+    hold(&held, 1, 0);
+    submit(held.pool, &first.task);
+    start_submitter(&late, held.pool);
+    check_eq(ring3_pool_shutdown(held.pool, RING3_POOL_DRAIN, &soon), -ETIMEDOUT);
+    pthread_join(late.thread, NULL);
+    check_eq(late.result, -ESHUTDOWN);
+    check_eq(late.gated.task.state, RING3_TASK_IDLE);
+    let_go(&held);
+    check_eq(late.gated.order, 0);
+}
+
+TEST(queue, serves_the_urgent_first_and_equals_in_order)
+{
+    struct held held;
+    struct gated tasks[6];
+    static const uint32_t priorities[6] = {7, 2, 0, 2, 0, 7};
+    static const unsigned expected[6] = {5, 3, 1, 4, 2, 6};
+
+    hold(&held, 0, 0);
+    for (int i = 0; i < 6; i++) {
+        tasks[i] = (struct gated){.task = {.run = gated_run, .priority = priorities[i]}};
+        submit(held.pool, &tasks[i].task);
+    }
+    let_go(&held);
+    for (int i = 0; i < 6; i++)
+        check_eq(tasks[i].order, expected[i], "task %d of priority %u", i, priorities[i]);
+}
+
+/* A task that submits itself again when it is done, so that an urgent one is always queued. */
+struct stubborn {
+    ring3_task_t task;
+    ring3_pool_t *pool;
+    struct gated *patient;
+    long runs, runs_before;
+};
+
+static int stubborn_run(ring3_task_t *task)
+{
+    struct stubborn *const self = ring3_container_of(task, struct stubborn, task);
+
+    self->runs++;
+    if (!ring3_load(&self->patient->started, RING3_ACQUIRE))
+        self->runs_before = self->runs;
+    return 0;
+}
+
+static void stubborn_done(ring3_task_t *task)
+{
+    struct stubborn *const self = ring3_container_of(task, struct stubborn, task);
+
+    if (self->runs < 1000)
+        (void)ring3_pool_submit(self->pool, task, RING3_POOL_FAIL, NULL);
+}
+
+static long runs_before_the_patient(unsigned aging)
+{
+    struct held held;
+    struct gated patient = {.task = {.run = gated_run, .priority = 3}};
+    struct stubborn stubborn = {.task = {.run = stubborn_run, .done = stubborn_done},
+                                .patient = &patient};
+
+    hold(&held, 0, aging);
+    stubborn.pool = held.pool;
+    submit(held.pool, &patient.task);
+    submit(held.pool, &stubborn.task);
+    let_go(&held);
+    check_eq(stubborn.runs, 1000);
+    return stubborn.runs_before;
+}
+
+TEST(queue, aging_bounds_how_often_a_task_is_passed_over)
+{
+    const long passed = runs_before_the_patient(10);
+
+    /* Three levels of ten starts each, and the tie goes to the more urgent. */
+    check_eq(passed, 31);
+}
+
+TEST(queue, strict_priority_starves)
+{
+    check_eq(runs_before_the_patient(0), 1000);
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+$(eval $(call ring3_suite,threadpool,threadpool sync))
