@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One fast path, many times, for counting its instructions: instructions OPERATION TURNS
+ * Without arguments it lists the operations. A new one is a function and a line in the table.
+ */
+#include "ring3/mutex.h"
+#include "ring3/spinlock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void mutex(long turns)
+{
+    static ring3_mutex_t lock = RING3_MUTEX_INIT;
+
+    while (turns-- > 0) {
+        ring3_mutex_lock(&lock);
+        ring3_mutex_unlock(&lock);
+    }
+}
+
+static void spinlock(ring3_spinlock_algorithm_t algorithm, long turns)
+{
+    static ring3_spinlock_t lock;
+
+    ring3_spinlock_init(&lock, algorithm, RING3_WAIT_ADAPTIVE);
+    while (turns-- > 0) {
+        ring3_spinlock_lock(&lock);
+        ring3_spinlock_unlock(&lock);
+    }
+}
+
+static void spinlock_tas(long turns)
+{
+    spinlock(RING3_SPINLOCK_TAS, turns);
+}
+static void spinlock_ttas(long turns)
+{
+    spinlock(RING3_SPINLOCK_TTAS, turns);
+}
+static void spinlock_backoff(long turns)
+{
+    spinlock(RING3_SPINLOCK_BACKOFF, turns);
+}
+static void spinlock_ticket(long turns)
+{
+    spinlock(RING3_SPINLOCK_TICKET, turns);
+}
+static void spinlock_mcs(long turns)
+{
+    spinlock(RING3_SPINLOCK_MCS, turns);
+}
+
+static void malloc_of(size_t size, long turns)
+{
+    while (turns-- > 0)
+        free(malloc(size));
+}
+
+static void malloc_64(long turns)
+{
+    malloc_of(64, turns);
+}
+static void malloc_4096(long turns)
+{
+    malloc_of(4096, turns);
+}
+
+static const struct operation {
+    const char *name;
+    void (*run)(long turns);
+} operations[] = {
+    {"mutex", mutex},
+    {"spinlock-tas", spinlock_tas},
+    {"spinlock-ttas", spinlock_ttas},
+    {"spinlock-backoff", spinlock_backoff},
+    {"spinlock-ticket", spinlock_ticket},
+    {"spinlock-mcs", spinlock_mcs},
+    {"malloc-64", malloc_64}, /* names with malloc are counted under libring3-malloc.so */
+    {"malloc-4096", malloc_4096},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (argc == 1)
+            puts(operations[i].name);
+        else if (argc == 3 && strcmp(argv[1], operations[i].name) == 0) {
+            operations[i].run(atol(argv[2]));
+            return 0;
+        }
+    return argc == 1 ? 0 : 2;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Peer: liburcu, the same inlined, as programs under a compatible licence may. */
+#define URCU_INLINE_SMALL_FUNCTIONS
+#define _LGPL_SOURCE
+#include "read_bench.h"
+
+#include <urcu/urcu-memb.h>
+
+static void *enter_thread(struct ring3_bench_thread *t)
+{
+    (void)t;
+    urcu_memb_register_thread();
+    return NULL;
+}
+
+static void leave_thread(struct ring3_bench_thread *t)
+{
+    (void)t;
+    urcu_memb_unregister_thread();
+}
+
+static void read_section(struct ring3_bench_thread *t)
+{
+    while (ring3_bench_running(t))
+        for (int i = 0; i < 256; i++, t->ops++) {
+            urcu_memb_read_lock();
+            read_both(ring3_load(&read_current, RING3_ACQUIRE));
+            urcu_memb_read_unlock();
+        }
+}
+RING3_BENCH(read_urcu_inline, .name = "read/urcu_memb_inline", .body = read_section,
+            .thread_setup = enter_thread, .thread_teardown = leave_thread, .threads = {1, 2, 4});
