@@ -258,6 +258,8 @@ int job_foreground(struct shell *sh, struct job *job)
 
     job_wait(sh, job);
     status = job_status(sh, job);
+    if (job_state(job) == PROCESS_STOPPED && sh->line_run && !sh->subshell)
+        signals_stoppable(sh, false); /* another ^Z is meant for the job, and finds it stopped */
     if (job->monitored && sh->terminal >= 0)
         take_terminal_back(sh, job, status);
     if (job_state(job) == PROCESS_STOPPED) {
@@ -294,6 +296,19 @@ void job_enter(struct shell *sh, struct job *job, const struct node *node)
             other->turn = next_turn(sh);
 }
 
+/* Keys that came while the terminal was still the shell's are meant for the job that it is given to. */
+static void pass_keys(struct shell *sh, const struct job *job)
+{
+    static const int keys[] = {SIGINT, SIGTSTP};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!is_interactive(sh) || !signals_seen[keys[i]] || trap_action(sh, keys[i]))
+            continue;
+        signals_seen[keys[i]] = 0;
+        kill(-job->group, keys[i]);
+    }
+}
+
 int job_continue(struct shell *sh, struct job *job, bool foreground)
 {
     job->background = !foreground;
@@ -310,5 +325,7 @@ int job_continue(struct shell *sh, struct job *job, bool foreground)
     /* At least one member is not reaped, or the job would have ended: the group is ours. */
     if (kill(-job->group, SIGCONT) && errno != ESRCH)
         complain(sh, "cannot continue the job: %s", strerror(errno));
+    if (foreground && sh->terminal >= 0)
+        pass_keys(sh, job);
     return foreground ? job_foreground(sh, job) : 0;
 }

@@ -78,6 +78,7 @@ static void become_rest(struct shell *sh)
 {
     const uint32_t scope = sh->scope;
 
+    sh->unstoppable = false;
     subshell_in_child(sh, false);
     sh->scope = scope;
     kill(getpid(), SIGSTOP);
@@ -149,7 +150,7 @@ enum flow rest_stop(struct shell *sh)
 {
     struct job *job;
 
-    if (!sh->line_run || sh->subshell || !option_on(sh, OPTION_MONITOR))
+    if (!sh->line_run || sh->subshell || sh->unstoppable || !option_on(sh, OPTION_MONITOR))
         return FLOW_NEXT;
     job = job_new(sh, 1, true);
     switch (job_fork(sh, job, false)) {

@@ -63,6 +63,7 @@ static enum flow run_program_tree(struct shell *sh, struct parser *p, struct pro
         leave_process(sh, flow);
     sh->line_run = NULL;
     sh->line_left = false;
+    signals_stoppable(sh, true);
     if (told) /* and the user did something else then */
         sh->told_of_stopped = false;
     return flow;
