@@ -80,7 +80,7 @@ static uint32_t wait_given(struct carrier *carrier, const struct timespec *deadl
 static void begin_to_serve(struct carrier *carrier, struct worker *worker)
 {
     ring3_store(&carrier->given, NOTHING, RING3_RELAXED);
-    worker_of_thread = worker;
+    worker_here_set(worker);
     worker->carrier = carrier;
     worker->cpu = (uint32_t)ring3_cpu();
     ring3_store(&worker->kernel_id, carrier->kernel_id, RING3_RELAXED);
@@ -180,12 +180,12 @@ static struct worker *serve(struct carrier *carrier, struct worker *worker)
 
     begin_to_serve(carrier, worker);
     if (!worker_idle(worker)) {
-        worker_of_thread = NULL;
+        worker_here_set(NULL);
         return NULL;
     }
     next = worker->handing;
     worker->handing = NULL;
-    worker_of_thread = NULL;
+    worker_here_set(NULL);
     /* Before the worker goes: it may soon need us. */
     if (!spare_put(carrier))
         return NULL;
@@ -338,14 +338,14 @@ void carriers_end(struct thread *self)
         give(spare, THE_END);
     if (worker->carrier != runtime.first) {
         worker->busy++;
-        ring3_self_pointer = worker->carrier->kernel_self;
+        ring3_self_set(worker->carrier->kernel_self);
         ring3_context_switch(&self->context, &worker->carrier->idle, come_home, self);
         ring3_store(&all.coming_home, 0, RING3_RELAXED);
     }
     /* This is the first carrier. */
     mask_for(runtime.first, NULL);
     (void)ring3_self_switch(runtime.first->kernel_self);
-    worker_of_thread = NULL;
+    worker_here_set(NULL);
     carrier_here = NULL;
     /* Pairs with the release in carrier_main. */
     while ((left = ring3_load(&runtime.carriers, RING3_ACQUIRE)) > 0)
@@ -410,8 +410,8 @@ void ring3_blocking_enter(void)
         return; /* then the worker blocks */
     }
     carrier->blocking = self;
-    worker_of_thread = NULL;
-    ring3_self_pointer = carrier->kernel_self;
+    worker_here_set(NULL);
+    ring3_self_set(carrier->kernel_self);
     /* Pairs with the compare-and-swap of the monitor, which may have the worker from now on; and with
      * its look before it sleeps. */
     ring3_store(&worker->blocked, self, RING3_SEQ_CST);
@@ -431,8 +431,8 @@ void ring3_blocking_leave(void)
     carrier->blocking = NULL;
     /* Pairs with the compare-and-swap of the monitor. */
     if (ring3_cas_try(&worker->blocked, &seen, NULL, RING3_ACQ_REL)) {
-        worker_of_thread = worker;
-        ring3_self_pointer = &self->self;
+        worker_here_set(worker);
+        ring3_self_set(&self->self);
     } else {
         self->carrier = carrier;
         thread_ready(self, RING3_WAKES);

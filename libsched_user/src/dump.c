@@ -180,7 +180,7 @@ static void on_signal(int signal, siginfo_t *info, void *machine)
 {
     /* Pairs with the release in halt_all. */
     const uint32_t halting = ring3_load(&dump.halting, RING3_ACQUIRE);
-    struct worker *const worker = worker_of_thread;
+    struct worker *const worker = worker_here();
     const int saved = errno;
 
     (void)signal;

@@ -22,7 +22,7 @@ static size_t colour(const struct thread *thread)
 /* The locks behind it must not park a user thread. */
 bool bind_stack(struct worker *worker, struct thread *thread)
 {
-    ring3_self_t *const self = ring3_self_pointer;
+    ring3_self_t *const self = ring3_self_known();
     ring3_stack_t *stack = NULL;
 
     if (thread->stack_size == RING3_THREAD_STACK && (stack = worker->stacks)) {
@@ -30,9 +30,9 @@ bool bind_stack(struct worker *worker, struct thread *thread)
         worker->stack_count--;
         stack->name = thread->name;
     } else {
-        ring3_self_pointer = worker->carrier->kernel_self;
+        ring3_self_set(worker->carrier->kernel_self);
         (void)ring3_stack_get(thread->stack_size, thread->name, &stack);
-        ring3_self_pointer = self;
+        ring3_self_set(self);
         if (!stack)
             return false;
     }
@@ -44,7 +44,7 @@ bool bind_stack(struct worker *worker, struct thread *thread)
 
 static void unbind_stack(struct worker *worker, struct thread *thread)
 {
-    ring3_self_t *const self = ring3_self_pointer;
+    ring3_self_t *const self = ring3_self_known();
     ring3_stack_t *const stack = thread->stack;
 
     thread->stack = NULL;
@@ -56,9 +56,9 @@ static void unbind_stack(struct worker *worker, struct thread *thread)
         worker->stack_count++;
         return;
     }
-    ring3_self_pointer = worker->carrier->kernel_self;
+    ring3_self_set(worker->carrier->kernel_self);
     (void)ring3_stack_put(stack);
-    ring3_self_pointer = self;
+    ring3_self_set(self);
 }
 
 static void begin(void *at)

@@ -197,7 +197,7 @@ static void handle(struct worker *worker, int signal, siginfo_t *info, ucontext_
 __attribute__((section("ring3_preempt"), noinline, no_sanitize("address", "undefined"))) static void
 on_signal(int signal, siginfo_t *info, void *context)
 {
-    struct worker *const worker = worker_of_thread;
+    struct worker *const worker = worker_here();
 
     if (!worker) {
         pass_on(signal, info, context);

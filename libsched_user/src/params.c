@@ -15,7 +15,7 @@ static int change(ring3_thread_t name, void (*how)(struct thread *thread, const 
     if (!thread)
         return -ESRCH;
     /* One worker's queue has no lock. */
-    if (!worker_of_thread && !runtime.several)
+    if (!worker_here() && !runtime.several)
         err = -EBUSY;
     else
         thread_urgency_change(thread, how, &to);

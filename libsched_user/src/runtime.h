@@ -257,9 +257,24 @@ extern struct runtime runtime;
 
 /* --- schedule.c ------------------------------------------------------------------------------- */
 
-/* The worker that this kernel thread serves, or NULL. */
 extern __thread struct worker *worker_of_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* The worker that this kernel thread serves, or NULL; see ring3_self_known for why it is read so. */
+#ifdef RING3_HAVE_THREAD_POINTERS
+static inline struct worker *worker_here(void)
+{
+    return ring3_thread_pointer(RING3_THREAD_OFFSET(worker_of_thread));
+}
+
+static inline void worker_here_set(struct worker *worker)
+{
+    ring3_thread_pointer_set(RING3_THREAD_OFFSET(worker_of_thread), worker);
+}
+#else
+struct worker *worker_here(void);
+void worker_here_set(struct worker *worker);
+#endif
 
 /* errno of whatever kernel thread this is by now: compilers remember where it was before a switch. */
 static inline void errno_put(int value)

@@ -6,7 +6,21 @@
 #include "replay.h"
 #include "ring3/rcu.h"
 
-__thread struct worker *worker_of_thread;
+__attribute__((used)) __thread struct worker *worker_of_thread;
+
+#ifndef RING3_HAVE_THREAD_POINTERS
+__attribute__((noinline)) struct worker *worker_here(void)
+{
+    __asm__ __volatile__("");
+    return worker_of_thread;
+}
+
+__attribute__((noinline)) void worker_here_set(struct worker *worker)
+{
+    __asm__ __volatile__("");
+    worker_of_thread = worker;
+}
+#endif
 
 int64_t runtime_clock(void)
 {
@@ -152,7 +166,7 @@ void thread_ready(struct thread *thread, ring3_why_t why)
     struct worker *const worker = thread->worker;
 
     load_add(worker, 1);
-    if (worker != worker_of_thread) {
+    if (worker != worker_here()) {
         ready_elsewhere(worker, thread, why);
         return;
     }
@@ -248,13 +262,13 @@ ring3_context_t *go_where(struct worker *worker, struct thread *next, int64_t no
     }
     if (next) {
         start_running(worker, next, now);
-        ring3_self_pointer = &next->self;
+        ring3_self_set(&next->self);
         return &next->context;
     }
     set_current(worker, NULL, now);
     if (ring3_unlikely(ring3_load(&runtime.masks, RING3_RELAXED)))
         mask_for(worker->carrier, NULL);
-    ring3_self_pointer = worker->carrier->kernel_self;
+    ring3_self_set(worker->carrier->kernel_self);
     return &worker->carrier->idle;
 }
 
@@ -300,7 +314,7 @@ static bool yield_quickly(struct thread *self)
     count(&self->voluntary, 1);
     count(&worker->turns, 1);
     worker->current = next;
-    ring3_self_pointer = &next->self;
+    ring3_self_set(&next->self);
     ring3_context_switch(&self->context, &next->context, NULL, NULL);
     worker_let_go(worker);
     errno_put(saved);
@@ -467,8 +481,8 @@ void thread_interrupted_elsewhere(struct thread *self)
     enqueue(worker, self, RING3_EXPIRED, now);
     set_current(worker, NULL, now);
     worker->busy--; /* the handler's mark */
-    worker_of_thread = NULL;
-    ring3_self_pointer = carrier->kernel_self;
+    worker_here_set(NULL);
+    ring3_self_set(carrier->kernel_self);
     carrier_give(to, worker);
     carrier_wait(carrier);
     thread_resumed(worker, self);
@@ -478,7 +492,7 @@ void thread_resumed(struct worker *worker, struct thread *thread)
 {
     unhold(worker, thread);
     thread->carrier = NULL;
-    ring3_self_pointer = &thread->self;
+    ring3_self_set(&thread->self);
     start_running(worker, thread, time_if_kept());
 }
 

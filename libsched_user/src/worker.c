@@ -215,7 +215,7 @@ int ring3_runtime_start(const ring3_runtime_options_t *options)
     runtime.first = carrier_of_main(first);
     thread = runtime.first ? main_thread(first) : NULL;
     if (!thread) {
-        worker_of_thread = NULL;
+        worker_here_set(NULL);
         goto out_of_memory;
     }
     first->current = thread;

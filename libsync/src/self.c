@@ -49,13 +49,28 @@ static const ring3_parker_t kernel_parker = {kernel_park, kernel_claim, kernel_u
 
 /* The thread's own record, and the context it runs at present. */
 static __thread ring3_self_t kernel_self;
-__thread ring3_self_t *ring3_self_pointer;
+/* Assembly names it (ring3/self.h), which link-time optimisation does not see. */
+__attribute__((used)) __thread ring3_self_t *ring3_self_pointer;
+
+#ifndef RING3_HAVE_THREAD_POINTERS
+__attribute__((noinline)) ring3_self_t *ring3_self_known(void)
+{
+    __asm__ __volatile__("");
+    return ring3_self_pointer;
+}
+
+__attribute__((noinline)) void ring3_self_set(ring3_self_t *self)
+{
+    __asm__ __volatile__("");
+    ring3_self_pointer = self;
+}
+#endif
 
 ring3_self_t *ring3_self_enter(void)
 {
     kernel_self.parker = &kernel_parker;
     kernel_self.id = (uint32_t)syscall(SYS_gettid);
-    ring3_self_pointer = &kernel_self;
+    ring3_self_set(&kernel_self);
     return &kernel_self;
 }
 
@@ -63,7 +78,7 @@ ring3_self_t *ring3_self_switch(ring3_self_t *self)
 {
     ring3_self_t *const before = ring3_self();
 
-    ring3_self_pointer = self;
+    ring3_self_set(self);
     return before;
 }
 

@@ -61,7 +61,7 @@ static inline void ring3_hazard_set(unsigned slot, const void *pointer)
 static inline void ring3_hazard_clear(unsigned slot)
 {
     /* Pairs with the acquire of a scan: what we read may be freed from here on. */
-    ring3_store(&((ring3_reader_t *)ring3_self_pointer->reader)->hazard[slot], (void *)NULL,
+    ring3_store(&((ring3_reader_t *)ring3_self_known()->reader)->hazard[slot], (void *)NULL,
                 RING3_RELEASE);
 }
 

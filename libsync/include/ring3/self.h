@@ -10,6 +10,7 @@
 #define RING3_SELF_H
 
 #include "ring3/api.h"
+#include "ring3/arch.h"
 #include "ring3/atomic.h"
 
 #include <stddef.h>
@@ -62,16 +63,36 @@ extern __thread ring3_self_t *ring3_self_pointer __attribute__((tls_model("initi
 
 ring3_self_t *ring3_self_enter(void);
 
+/*
+ * The pointer of the kernel thread that runs this, whichever it was a moment ago. Compilers remember
+ * where thread-local variables are, also across calls that switch to another kernel thread (aarch64,
+ * and x86-64 under sanitizers): so this must not look like one to them.
+ */
+#ifdef RING3_HAVE_THREAD_POINTERS
+static inline ring3_self_t *ring3_self_known(void)
+{
+    return (ring3_self_t *)ring3_thread_pointer(RING3_THREAD_OFFSET(ring3_self_pointer));
+}
+
+static inline void ring3_self_set(ring3_self_t *self)
+{
+    ring3_thread_pointer_set(RING3_THREAD_OFFSET(ring3_self_pointer), self);
+}
+#else
+ring3_self_t *ring3_self_known(void);
+void ring3_self_set(ring3_self_t *self);
+#endif
+
 /**
  * The running context. Never NULL; a kernel thread's record comes into being at its first use.
  * O(1), no allocation.
  *
- * A context may wake up in another kernel thread, and compilers may remember where thread-local
- * variables were. So code that blocks asks once, before, and keeps the answer: it stays true.
+ * A context may wake up in another kernel thread, but it is the same context: code that blocks
+ * asks once, before, and keeps the answer.
  */
 static inline ring3_self_t *ring3_self(void)
 {
-    ring3_self_t *const self = ring3_self_pointer;
+    ring3_self_t *const self = ring3_self_known();
 
     return __builtin_expect(self != NULL, 1) ? self : ring3_self_enter();
 }

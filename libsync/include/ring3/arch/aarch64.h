@@ -36,4 +36,32 @@ static inline uint32_t ring3_thread_word(ptrdiff_t offset)
     return *(volatile uint32_t *)(void *)(block + offset);
 }
 
+/* The same for pointers: where the thread-local one of that name is, from the thread control block,
+ * and the pointer at such a place. */
+#define RING3_HAVE_THREAD_POINTERS 1
+#define RING3_THREAD_OFFSET(name)                                                                  \
+    __extension__({                                                                                \
+        ptrdiff_t offset_;                                                                         \
+        __asm__("adrp %0, :gottprel:" #name "\n\t"                                                 \
+                "ldr %0, [%0, :gottprel_lo12:" #name "]"                                           \
+                : "=r"(offset_));                                                                  \
+        offset_;                                                                                   \
+    })
+
+static inline void *ring3_thread_pointer(ptrdiff_t offset)
+{
+    char *block;
+
+    __asm__ __volatile__("mrs %0, tpidr_el0" : "=r"(block));
+    return *(void *volatile *)(void *)(block + offset);
+}
+
+static inline void ring3_thread_pointer_set(ptrdiff_t offset, void *pointer)
+{
+    char *block;
+
+    __asm__ __volatile__("mrs %0, tpidr_el0" : "=r"(block));
+    *(void *volatile *)(void *)(block + offset) = pointer;
+}
+
 #endif

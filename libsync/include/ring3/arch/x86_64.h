@@ -34,6 +34,29 @@ static inline uint32_t ring3_thread_word(ptrdiff_t offset)
     return word;
 }
 
+/* The same for pointers: where the thread-local one of that name is, from the thread control block,
+ * and the pointer at such a place. */
+#define RING3_HAVE_THREAD_POINTERS 1
+#define RING3_THREAD_OFFSET(name)                                                                  \
+    __extension__({                                                                                \
+        ptrdiff_t offset_;                                                                         \
+        __asm__("movq " #name "@gottpoff(%%rip), %0" : "=r"(offset_));                             \
+        offset_;                                                                                   \
+    })
+
+static inline void *ring3_thread_pointer(ptrdiff_t offset)
+{
+    void *pointer;
+
+    __asm__ __volatile__("movq %%fs:(%1), %0" : "=r"(pointer) : "r"(offset));
+    return pointer;
+}
+
+static inline void ring3_thread_pointer_set(ptrdiff_t offset, void *pointer)
+{
+    __asm__ __volatile__("movq %1, %%fs:(%0)" ::"r"(offset), "r"(pointer));
+}
+
 /*
  * *word += value, if this thread runs on `cpu` from the comparison to the addition; false, and
  * nothing added, if not. `area` is where the thread's struct rseq lies, from the thread control
