@@ -96,6 +96,7 @@ def bars(chart, width, chart_id):
     else:
         floor = 0
         span = [f"set xrange [0:{high * 1.02:g}]"]
+    least = floor if chart.log else high / 250  # so that nothing is still seen
     data = []
     for row, figure in enumerate(figures, 1):
         colour = ("ours" if is_ours(figure.subject)
@@ -112,7 +113,7 @@ def bars(chart, width, chart_id):
         'set format x "%g"',
         "set style fill solid 1 noborder",
         "plot "
-        f"$runs using 2:1:({floor:g}):2:($1-0.34):($1+0.34):6 with boxxyerror lc rgb variable, "
+        f"$runs using 2:1:({floor:g}):($2>{least:g}?$2:{least:g}):($1-0.34):($1+0.34):6 with boxxyerror lc rgb variable, "
         f"$runs using 2:1:3:4 with xerrorbars pt -1 lw 1.5 lc {CODE['whisker']}, "
         f"$runs using 4:1:5 with labels left offset 0.7,0 textcolor {CODE['ink']}",
     ]
