@@ -309,6 +309,8 @@ static bool yield_quickly(struct thread *self)
     worker_hold(worker);
     ring3_list_remove(first);
     ring3_list_add_tail(ready, &self->entity.link);
+    next->in_queue = false; /* thread_change relies on it */
+    self->in_queue = true;
     set_state(self, RING3_THREAD_READY);
     set_state(next, RING3_THREAD_RUNNING);
     count(&self->voluntary, 1);

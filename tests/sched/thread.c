@@ -545,3 +545,26 @@ TEST(thread, ten_thousand_threads_wait_at_once, 60)
     }
     free(threads);
 }
+
+static void *yield_often(void *arg)
+{
+    for (int i = 0; i < 6; i++)
+        ring3_thread_yield();
+    return arg;
+}
+
+/* Short switches keep the books of the queue as well as long ones. */
+TEST(thread, weight_changes_between_yields)
+{
+    ring3_thread_t other;
+
+    check_eq(ring3_runtime_start(&(ring3_runtime_options_t){.workers = 1, .policy = "rr"}), 0);
+    other = spawn(yield_often, NULL);
+    for (int i = 0; i < 4; i++) {
+        ring3_thread_yield();
+        check_eq(ring3_thread_set_weight(ring3_thread_self(), 2), 0);
+        check_eq(ring3_thread_set_weight(other, 2), 0);
+    }
+    (void)join(other);
+    check_eq(ring3_runtime_stop(), 0);
+}
