@@ -23,7 +23,7 @@ void ring3_node_put(void *node);
  * one. */
 void ring3_self_keeps(ring3_self_t *self);
 
-/* In mcs.c: leave the nodes that `self` abandoned in queues to those who find them there. */
+/* In mcs_hidden.c: leave the nodes that `self` abandoned in queues to those who find them there. */
 void ring3_mcs_forsake(ring3_self_t *self);
 
 /* Give the spare nodes of a context that ends back to the pool. */

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The waiting side of ring3/qlock.h. */
+/* The waiting side of ring3/qlock.h. Its nodes are kept in qlock_nodes.c. */
 #include "ring3/qlock.h"
 
-#include "ring3/bitmap.h"
-
+#include "qlock_nodes.h"
 #include "spin.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <string.h>
 
 static_assert(sizeof(ring3_qlock_t) == 4, "the queued lock is one word");
 
@@ -16,37 +13,6 @@ static_assert(sizeof(ring3_qlock_t) == 4, "the queued lock is one word");
 #define PENDING    RING3_QLOCK_PENDING
 #define TAIL_SHIFT 16
 #define TAIL_MASK  (~UINT32_C(0) << TAIL_SHIFT)
-
-/* --- Nodes ---------------------------------------------------------------------------------------- */
-
-/* next: the number of the node behind, 0 until it is known. turn: 1 for the first in the queue. */
-struct node {
-    uint32_t next, turn;
-} RING3_CACHE_ALIGNED;
-
-#define NODES 1024 /* 64 KiB, of which only what is in use is ever touched */
-
-/* One set per process: the word of a lock has room for a number only. Number 0 stands for none. */
-static struct node nodes[NODES];
-static uint64_t taken[RING3_BITMAP_WORDS(NODES)] = {1};
-
-/* A node's number; 0 if there is none. */
-static uint32_t get_node(void)
-{
-    for (size_t i = 0; (i = ring3_bitmap_find_clear(taken, NODES, i)) < NODES; i++)
-        /* The acquire pairs with the release of the node's last user. */
-        if ((ring3_fetch_or(&taken[i / 64], UINT64_C(1) << i % 64, RING3_ACQUIRE) >> i % 64 & 1) ==
-            0)
-            return (uint32_t)i;
-    return 0;
-}
-
-static void put_node(uint32_t i)
-{
-    (void)ring3_fetch_and(&taken[i / 64], ~(UINT64_C(1) << i % 64), RING3_RELEASE);
-}
-
-/* --- Waiting -------------------------------------------------------------------------------------- */
 
 /* Until none of `bits` is set in the word. Returns what was seen. `key` is under which unlock
  * announces our turn. */
@@ -91,7 +57,7 @@ static uint32_t enqueue(ring3_qlock_t *lock, uint32_t mine)
     return seen;
 }
 
-static uint32_t wait_next(struct node *me)
+static uint32_t wait_next(struct ring3_qlock_node *me)
 {
     ring3_pause_t pause = {0};
     uint32_t next;
@@ -117,7 +83,7 @@ static void take_as_first(ring3_qlock_t *lock, uint32_t mine, ring3_wait_t how)
             break;
         }
     }
-    struct node *const next = &nodes[wait_next(&nodes[mine])];
+    struct ring3_qlock_node *const next = &ring3_qlock_nodes[wait_next(&ring3_qlock_nodes[mine])];
 
     /* Pairs with the acquire in ring3_wait_change. */
     ring3_store(&next->turn, 1, RING3_RELEASE);
@@ -126,14 +92,14 @@ static void take_as_first(ring3_qlock_t *lock, uint32_t mine, ring3_wait_t how)
 
 static void wait_in_queue(ring3_qlock_t *lock, uint32_t mine, ring3_wait_t how)
 {
-    struct node *const me = &nodes[mine];
+    struct ring3_qlock_node *const me = &ring3_qlock_nodes[mine];
 
     ring3_store(&me->next, 0, RING3_RELAXED);
     ring3_store(&me->turn, 0, RING3_RELAXED);
     const uint32_t before = enqueue(lock, mine) >> TAIL_SHIFT;
 
     if (before) {
-        ring3_store(&nodes[before].next, mine, RING3_RELEASE);
+        ring3_store(&ring3_qlock_nodes[before].next, mine, RING3_RELEASE);
         (void)ring3_wait_change(&me->turn, 0, how, NULL);
     }
     take_as_first(lock, mine, how);
@@ -158,11 +124,11 @@ void ring3_qlock_lock_slow(ring3_qlock_t *lock, ring3_wait_t how)
         wait_pending(lock, how);
         return;
     }
-    const uint32_t mine = get_node();
+    const uint32_t mine = ring3_qlock_node_get();
 
     if (mine) {
         wait_in_queue(lock, mine, how);
-        put_node(mine);
+        ring3_qlock_node_put(mine);
     } else {
         (void)poll_for_it(lock, how, NULL);
     }
@@ -180,16 +146,4 @@ int ring3_qlock_timedlock(ring3_qlock_t *lock, ring3_wait_t how, const struct ti
         return poll_for_it(lock, how, deadline);
     ring3_qlock_lock_slow(lock, how);
     return 0;
-}
-
-/* The nodes of waiters that are not in the child. */
-static void free_after_fork(void)
-{
-    memset(taken, 0, sizeof taken);
-    taken[0] = 1;
-}
-
-__attribute__((constructor(RING3_START_FIRST))) static void qlock_start(void)
-{
-    (void)pthread_atfork(NULL, NULL, free_after_fork);
 }

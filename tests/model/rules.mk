@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The explorer and the shipped sources that it explores, compiled against tests/model/include. `make check-model`.
-model_shipped := $(addprefix libsync/src/,park queue contest mutex cond mcs clh ticket tas ttas guarded qlock biased slice bitmap sem nodes rcu reader hazard seqlock wait env) \
+model_shipped := $(addprefix libsync/src/,park queue contest mutex cond mcs mcs_hidden clh ticket tas ttas guarded qlock qlock_nodes biased slice slice_queue bitmap sem nodes rcu reader hazard seqlock wait env) \
 	$(addprefix libipc/src/,ring ring_wait broadcast)
 model_parts := $(basename $(wildcard tests/model/*.c))
 model_objects := $(patsubst %,$(B)/model/obj/%.o,$(model_parts) $(model_shipped))

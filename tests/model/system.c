@@ -84,6 +84,11 @@ void model_enter(int thread)
     ring3_self_pointer->parker = &parker;
 }
 
+ring3_self_t *ring3_self_known(void)
+{
+    return ring3_self_pointer;
+}
+
 ring3_self_t *ring3_self_enter(void)
 {
     return ring3_self_pointer;

@@ -13,7 +13,7 @@
  * node
  *   next   set once by the successor
  *   state  WAITING by its owner; GRANTED by the predecessor; ABANDONED by its owner at its
- * deadline, with more states in mcs.c that lead back to the owner
+ * deadline, with more states in mcs_queue.h that lead back to the owner
  *
  * Nodes are hidden: they come from the calling context's own store, because an abandoned one must
  * outlive its call. The _node forms take the node from the caller instead and cannot time out.

@@ -43,7 +43,7 @@ RING3_API_BEGIN
 typedef struct ring3_slice_waiter {
     struct ring3_slice_waiter *next;
     ring3_self_t *self;
-    uint32_t token; /* 0 wait; then what slice.c says */
+    uint32_t token; /* 0 wait; then what slice_queue.c says */
 } ring3_slice_waiter_t;
 
 typedef struct ring3_slice {
