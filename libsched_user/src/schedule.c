@@ -136,7 +136,8 @@ static void check_preempt(struct worker *worker, const struct thread *thread, in
     struct worker *const home = home_of(worker, current);
 
     lock_queue(home);
-    if (thread->in_queue && home_of(ring3_load(&thread->worker, RING3_RELAXED), thread) == home &&
+    /* Whether it is queued is guarded by the lock of its queue: so first, which that is. */
+    if (home_of(ring3_load(&thread->worker, RING3_RELAXED), thread) == home && thread->in_queue &&
         runtime.policy->check_preempt(home->queue, &current->entity, &thread->entity, now))
         ring3_store(&worker->preempt_asked, 1, RING3_RELAXED);
     unlock_queue(home);

@@ -48,8 +48,8 @@ struct thread *table_at(uint32_t index)
 /* On the only worker, without preemption, nothing can come between a look-up and what follows. */
 static bool undisturbed(void)
 {
-    return runtime.workers == 1 && !runtime.preemptive && worker_here() &&
-           !worker_here()->bound && !ring3_load(&runtime.several, RING3_RELAXED);
+    return runtime.workers == 1 && !runtime.preemptive && worker_here() && !worker_here()->bound &&
+           !ring3_load(&runtime.several, RING3_RELAXED);
 }
 
 static void put_on_list(struct worker *here, struct thread *thread)

@@ -153,8 +153,8 @@ TEST(sigsave, keeps_a_handler_out_while_its_thread_holds_the_lock, 60)
 
 static void hang_with_the_plain_lock(void)
 {
+    ring3_spinlock_lock(&spinlock); /* before the first alarm, or its handler could still have it */
     catch_alarms();
-    ring3_spinlock_lock(&spinlock);
     while (!handled)
         ;
     _exit(0); /* not reached: the handler waits for us, and we for it */
