@@ -261,44 +261,8 @@ static void wait_monitored(struct shell *sh, struct job *job)
         shell_hang_up(sh);
 }
 
-/* One end of a process that is not monitored, or a stop if `options` ask for it. */
-static int wait_for(struct process *process, int options, struct rusage *usage)
-{
-    int status;
-
-    while (wait4(process->pid, &status, options, usage) != process->pid)
-        if (errno != EINTR)
-            return 127 << 8;
-    return status;
-}
-
-/*
- * A copy of the shell stops after what it waits for, not beside it: who sees the copy stopped may then rely on it
- * that nobody else reads the terminal. So it is with a program that stops itself, or takes ^Z as its own.
- */
-static int wait_and_stop_too(struct process *process, struct rusage *usage)
-{
-    sigset_t key, before;
-    int status;
-
-    sigemptyset(&key);
-    sigaddset(&key, SIGTSTP);
-    sigprocmask(SIG_BLOCK, &key, &before);
-    while (WIFSTOPPED(status = wait_for(process, WUNTRACED, usage))) {
-        kill(getpid(), WSTOPSIG(status));
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        sigprocmask(SIG_BLOCK, &key, NULL);
-    }
-    if (sigismember(&before, SIGTSTP) == 0)
-        sigtimedwait(&key, NULL, &(struct timespec){0, 0});
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return status;
-}
-
 void job_wait(struct shell *sh, struct job *job)
 {
-    const bool stops_too = sh->forked && sh->ignores_stops && !sh->unstoppable;
-
     if (job->monitored) {
         wait_monitored(sh, job);
         return;
@@ -308,9 +272,11 @@ void job_wait(struct shell *sh, struct job *job)
         struct rusage usage = {0};
         int status;
 
-        if (process->state != PROCESS_RUNNING)
-            continue;
-        status = stops_too ? wait_and_stop_too(process, &usage) : wait_for(process, 0, &usage);
-        note(sh, job, process, status, &usage);
+        while (process->state == PROCESS_RUNNING) {
+            if (wait4(process->pid, &status, 0, &usage) == process->pid)
+                note(sh, job, process, status, &usage);
+            else if (errno != EINTR)
+                note(sh, job, process, 127 << 8, &usage);
+        }
     }
 }

@@ -3,6 +3,8 @@
 #include "ring3_test.h"
 #include "terminal.h"
 
+#include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,44 @@ static void begin(void)
     terminal_start(&t, "xterm", NULL);
 }
 
+/* Whether a process of the terminal's session, but not the shell, could still read what is typed. */
+static bool somebody_runs(void)
+{
+    DIR *const proc = opendir("/proc");
+    bool any = false;
+
+    check(proc != NULL);
+    for (const struct dirent *d; (d = readdir(proc));) {
+        char path[300], text[512], state;
+        const char *end;
+        int session;
+        FILE *file;
+        size_t n;
+
+        snprintf(path, sizeof path, "/proc/%s/stat", d->d_name);
+        if (atoi(d->d_name) <= 0 || !(file = fopen(path, "r")))
+            continue;
+        n = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        text[n] = '\0';
+        end = strrchr(text, ')');
+        if (end && sscanf(end + 1, " %c %*d %*d %d", &state, &session) == 2)
+            any |= session == t.pid && atoi(d->d_name) != t.pid && !strchr("TZX", state);
+    }
+    closedir(proc);
+    return any;
+}
+
+/* The shell sees its own children stopped; what those have started stops when it gets a CPU. */
+static void prompts_with_all_stopped(void)
+{
+    const double until = seconds_now() + 60;
+
+    terminal_prompts(&t);
+    while (somebody_runs() && seconds_now() < until)
+        usleep(1000);
+}
+
 static void stop(const char *command)
 {
     terminal_type(&t, command);
@@ -28,7 +68,7 @@ static void stop(const char *command)
     terminal_shows(&t, "up");
     terminal_type(&t, "\032");
     terminal_shows(&t, "Stopped (SIGTSTP)");
-    terminal_prompts(&t);
+    prompts_with_all_stopped();
 }
 
 /* Keys are for the program only once the shell has left the terminal to it. */
@@ -108,17 +148,17 @@ TEST(shell_jobs, stops_a_line_again_and_again, 120)
         terminal_shows(&t, "\033[?2004l");
         terminal_shows(&t, "sh -c");
         stop_what_came_back();
-        terminal_prompts(&t);
+        prompts_with_all_stopped();
     }
     go_on("sh -c");
     terminal_shows(&t, "up");
     stop_by_key();
-    terminal_prompts(&t);
+    prompts_with_all_stopped();
     terminal_type(&t, "fg; echo later-$?\r");
     terminal_shows(&t, "\033[?2004l");
     terminal_shows(&t, "sh -c");
     stop_what_came_back();
-    terminal_prompts(&t);
+    prompts_with_all_stopped();
     go_on("sh -c");
     terminal_shows(&t, "rest-7");
     terminal_shows(&t, "later-0");
