@@ -122,7 +122,7 @@ void balance_push(struct worker *worker, int64_t now)
     if (!lock_second(worker, to) || much_less(to, worker))
         moved = move_one(worker, to, now);
     if (moved) /* sequentially consistent with worker_called: it sees the thread, or we see it asleep */
-        ring3_store(&to->queued, to->queued, RING3_SEQ_CST);
+        (void)ring3_exchange(&to->queued, to->queued, RING3_SEQ_CST);
     kernel_unlock(&to->lock);
     kernel_unlock(&worker->lock);
     if (moved && ring3_load(&to->sleeping, RING3_SEQ_CST))
@@ -158,7 +158,7 @@ bool enqueue_shared(struct worker *worker, struct thread *thread, ring3_why_t wh
     put_in(shared, thread, why, now);
     crowd = why != RING3_YIELDS || shared->queued > 1;
     /* Sequentially consistent with worker_called. */
-    ring3_store(&shared->queued, shared->queued, RING3_SEQ_CST);
+    (void)ring3_exchange(&shared->queued, shared->queued, RING3_SEQ_CST);
     unlock_queue(shared);
     /* One that yields can be taken by who runs it. */
     if (crowd)

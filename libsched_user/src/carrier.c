@@ -328,7 +328,7 @@ void carriers_end(struct thread *self)
     struct carrier *spare;
     uint32_t left;
 
-    ring3_store(&runtime.ending, 1, RING3_SEQ_CST);
+    (void)ring3_exchange(&runtime.ending, 1, RING3_SEQ_CST);
     ring3_store(&all.wanted, THE_END, RING3_RELEASE);
     (void)ring3_futex_wake(&all.wanted, 1, RING3_PRIVATE);
     for (unsigned i = 0; i < runtime.workers; i++)
@@ -414,7 +414,7 @@ void ring3_blocking_enter(void)
     ring3_self_set(carrier->kernel_self);
     /* Pairs with the compare-and-swap of the monitor, which may have the worker from now on; and with
      * its look before it sleeps. */
-    ring3_store(&worker->blocked, self, RING3_SEQ_CST);
+    (void)ring3_exchange(&worker->blocked, self, RING3_SEQ_CST);
     monitor_wake();
 }
 

@@ -37,14 +37,16 @@ static void sleep_until(struct worker *worker, int64_t until)
         return;
     }
     deadline = (struct timespec){until / RING3_SECOND_NS, until % RING3_SECOND_NS};
-    /* Sequentially consistent with the exchange in worker_kick and the store to `ending`: one of us
-     * sees the other. */
-    ring3_store(&worker->sleeping, 1, RING3_SEQ_CST);
+    /* Sequentially consistent with the exchange in worker_kick and that of `ending`: one of us sees the
+     * other. Here and elsewhere in the scheduler it is an exchange where a store would do: qemu lets a
+     * load overtake the store that precedes it (stlr, ldar on x86-64), and x86-64 knows no other such
+     * store. */
+    (void)ring3_exchange(&worker->sleeping, 1, RING3_SEQ_CST);
     if (!worker_called(worker))
         (void)ring3_futex_wait(&worker->sleeping, 1, RING3_PRIVATE, CLOCK_MONOTONIC,
                                until == INT64_MAX ? NULL : &deadline);
     /* Sequentially consistent with the monitor, which looks once more before it sleeps. */
-    ring3_store(&worker->sleeping, 0, RING3_SEQ_CST);
+    (void)ring3_exchange(&worker->sleeping, 0, RING3_SEQ_CST);
     monitor_wake();
 }
 

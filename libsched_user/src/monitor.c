@@ -273,7 +273,7 @@ void monitor_wake(void)
 
 static void sleep_long(void)
 {
-    ring3_store(&monitor.asleep, 1, RING3_SEQ_CST);
+    (void)ring3_exchange(&monitor.asleep, 1, RING3_SEQ_CST);
     while (!something_to_see() && !ring3_load(&monitor.stop, RING3_SEQ_CST) &&
            ring3_load(&monitor.asleep, RING3_RELAXED))
         (void)ring3_futex_wait(&monitor.asleep, 1, RING3_PRIVATE, CLOCK_MONOTONIC, NULL);
@@ -396,7 +396,7 @@ void monitor_stop(void)
     if (!ring3_load(&monitor.runs, RING3_ACQUIRE))
         return;
     /* Sequentially consistent with sleep_long. */
-    ring3_store(&monitor.stop, 1, RING3_SEQ_CST);
+    (void)ring3_exchange(&monitor.stop, 1, RING3_SEQ_CST);
     (void)ring3_futex_wake(&monitor.stop, 1, RING3_PRIVATE);
     monitor_wake();
     (void)pthread_join(monitor.thread, NULL);

@@ -254,11 +254,11 @@ bool poller_wait(struct worker *worker, int64_t until)
     if (!take_watch())
         return false;
     /* As in rest (idle.c). */
-    ring3_store(&worker->sleeping, 2, RING3_SEQ_CST);
+    (void)ring3_exchange(&worker->sleeping, 2, RING3_SEQ_CST);
     if (worker_called(worker))
         until = 0;
     look(until);
-    ring3_store(&worker->sleeping, 0, RING3_SEQ_CST); /* as in rest (idle.c) */
+    (void)ring3_exchange(&worker->sleeping, 0, RING3_SEQ_CST); /* as in rest (idle.c) */
     leave_watch();
     errno = saved;
     /* Somebody else must listen while this worker works. */

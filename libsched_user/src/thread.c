@@ -402,7 +402,7 @@ void ring3_thread_exit(void *result)
     if (!self)
         abort();
     if (self->main) {
-        ring3_store(&runtime.last, self, RING3_SEQ_CST);
+        (void)ring3_exchange(&runtime.last, self, RING3_SEQ_CST);
         while (ring3_load(&runtime.alive, RING3_SEQ_CST) > 1)
             (void)thread_wait(self, 0);
         exit(0);
