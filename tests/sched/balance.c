@@ -59,6 +59,8 @@ static uint32_t crowd_moves(const ring3_runtime_options_t *options, bool migrate
     ring3_store(&begun_on[1], 0, RING3_RELAXED);
     ring3_store(&leaving, 0, RING3_RELAXED);
     ring3_store(&over, 0, RING3_RELAXED);
+    /* Some move before all have begun, and then perhaps no more. */
+    ring3_store(&moves, 0, RING3_RELAXED);
     start(options);
     for (int i = 0; i < CROWD; i++)
         check_eq(ring3_thread_create(&threads[i], &(ring3_thread_attr_t){.migrate = migrate},
@@ -66,7 +68,6 @@ static uint32_t crowd_moves(const ring3_runtime_options_t *options, bool migrate
                  0);
     while (ring3_load(&begun, RING3_ACQUIRE) < CROWD)
         ring3_thread_yield();
-    ring3_store(&moves, 0, RING3_RELAXED);
     ring3_store(
         &leaving,
         ring3_load(&begun_on[0], RING3_RELAXED) < ring3_load(&begun_on[1], RING3_RELAXED) ? 1 : 2,
