@@ -149,7 +149,7 @@ struct shell {
     const struct program *line_run; /* what the user entered, while it runs; or NULL */
     bool line_left;                 /* it was stopped: the shell leaves it, a copy has the rest */
     bool told_of_stopped;           /* the last command was an exit that was refused */
-    bool unstoppable;               /* in a command substitution: nobody could continue it */
+    bool unstoppable;               /* in a command substitution, or when the line has stopped */
     int *stage_status;              /* of the last pipeline: PIPESTATUS */
     int stage_count, stage_room;
     int *process_files; /* descriptors of process substitutions that are open */
