@@ -159,6 +159,7 @@ static void in_child(void)
         return;
     gated_self = NULL;
     gate.active = 0;
+    kernel_lock_sleepers = 0;
     gate.lock.word = 0;
     gate.queue = NULL;
     gate.spare = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels. Every operation is a select, mostly with one case.
+ * Channels. Most operations have one case; a select has several.
  *
  * A select holds the locks of all its channels, in the order of their addresses, while it looks
  * which case is possible and, if none is, while it queues for all of them. Whoever comes to serve a
@@ -114,76 +114,86 @@ static void finish(struct call call)
 
 /* --- Items ------------------------------------------------------------------------------------ */
 
+/* Most items are a pointer or a number. */
+static inline void copy(const ring3_chan_t *chan, void *to, const void *from)
+{
+    if (ring3_likely(chan->item_size == sizeof(uint64_t)))
+        memcpy(to, from, sizeof(uint64_t));
+    else
+        memcpy(to, from, chan->item_size);
+}
+
 static void put(ring3_chan_t *chan, const void *item)
 {
     const size_t place = (chan->first + chan->count) % chan->capacity;
 
-    memcpy(chan->buffer + place * chan->item_size, item, chan->item_size);
+    copy(chan, chan->buffer + place * chan->item_size, item);
     ring3_store(&chan->count, chan->count + 1, RING3_RELAXED);
 }
 
 static void take(ring3_chan_t *chan, void *item)
 {
-    memcpy(item, chan->buffer + chan->first * chan->item_size, chan->item_size);
+    copy(chan, item, chan->buffer + chan->first * chan->item_size);
     if (++chan->first == chan->capacity)
         chan->first = 0;
     ring3_store(&chan->count, chan->count - 1, RING3_RELAXED);
 }
 
-static bool try_send(ring3_chan_case_t *of, struct call *call)
+/* What an attempt returns besides 0 and -EPIPE. */
+#define NOT_YET 1
+
+static int try_send(ring3_chan_t *chan, const void *item, struct call *call)
 {
-    ring3_chan_t *const chan = of->chan;
     struct waiter *receiver;
 
-    of->result = 0;
-    if (chan->closed) {
-        of->result = -EPIPE;
-        return true;
-    }
+    if (chan->closed)
+        return -EPIPE;
     receiver = claim(&chan->receivers, call);
     if (receiver) {
-        memcpy(receiver->of->receive, of->send, chan->item_size);
+        copy(chan, receiver->of->receive, item);
         served(receiver, 0);
-        return true;
+        return 0;
     }
     if (chan->count == chan->capacity)
-        return false;
-    put(chan, of->send);
-    return true;
+        return NOT_YET;
+    put(chan, item);
+    return 0;
 }
 
-static bool try_receive(ring3_chan_case_t *of, struct call *call)
+static int try_receive(ring3_chan_t *chan, void *item, struct call *call)
 {
-    ring3_chan_t *const chan = of->chan;
     struct waiter *sender;
 
-    of->result = 0;
     if (chan->count > 0) {
-        take(chan, of->receive);
+        take(chan, item);
         sender = claim(&chan->senders, call);
         if (sender) {
             put(chan, sender->of->send);
             served(sender, 0);
         }
-        return true;
+        return 0;
     }
     sender = claim(&chan->senders, call);
     if (sender) {
-        memcpy(of->receive, sender->of->send, chan->item_size);
+        copy(chan, item, sender->of->send);
         served(sender, 0);
-        return true;
+        return 0;
     }
-    if (chan->closed)
-        of->result = -EPIPE;
-    return chan->closed;
+    return chan->closed ? -EPIPE : NOT_YET;
+}
+
+static bool attempt(ring3_chan_case_t *of, struct call *call)
+{
+    of->result = of->send ? try_send(of->chan, of->send, call)
+                          : try_receive(of->chan, of->receive, call);
+    return of->result != NOT_YET;
 }
 
 /* The index of the case that was done, or -1. */
 static int try_all(ring3_chan_case_t *cases, int count, struct call *call)
 {
     for (int i = 0; i < count; i++)
-        if (cases[i].chan &&
-            (cases[i].send ? try_send(&cases[i], call) : try_receive(&cases[i], call)))
+        if (cases[i].chan && attempt(&cases[i], call))
             return i;
     return -1;
 }
@@ -229,10 +239,10 @@ static int wait_for(struct party *party, const struct timespec *deadline)
     return err;
 }
 
-static int operate(ring3_chan_case_t *cases, int count, bool wait, const struct timespec *deadline)
+static int operate(ring3_chan_case_t *cases, int count, const struct timespec *deadline)
 {
     ring3_self_t *const self = ring3_self();
-    struct party party = {.thread = thread_here(), .single = count == 1};
+    struct party party = {.thread = thread_here()};
     struct waiter waiters[RING3_CHAN_CASES];
     struct call call = {NULL, NULL};
     int done, err;
@@ -240,17 +250,15 @@ static int operate(ring3_chan_case_t *cases, int count, bool wait, const struct 
     ring3_preempt_disable(self);
     lock_all(cases, count);
     done = try_all(cases, count, &call);
-    if (done < 0 && wait)
+    if (done < 0)
         queue_all(cases, count, waiters, &party);
     unlock_all(cases, count);
     ring3_preempt_enable(self);
     finish(call);
-    if (done >= 0 || !wait)
-        return done >= 0 ? done : -EAGAIN;
+    if (done >= 0)
+        return done;
 
     err = wait_for(&party, deadline);
-    if (!err && party.single)
-        return 0;
     ring3_preempt_disable(self);
     lock_all(cases, count);
     if (err)
@@ -274,40 +282,100 @@ int ring3_chan_select(ring3_chan_case_t *cases, int count, const struct timespec
         err = ring3_deadline_check(CLOCK_MONOTONIC, deadline);
     if (!err)
         err = ring3_thread_cancelled();
-    return err ? err : operate(cases, count, true, deadline);
+    return err ? err : operate(cases, count, deadline);
 }
 
-static int one(ring3_chan_case_t of, bool wait, const struct timespec *deadline)
-{
-    int done = 0;
+/* --- One case --------------------------------------------------------------------------------- */
 
-    if (deadline)
-        done = ring3_deadline_check(CLOCK_MONOTONIC, deadline);
-    if (!done && wait)
-        done = ring3_thread_cancelled();
-    if (!done)
-        done = operate(&of, 1, wait, deadline);
-    return done < 0 ? done : of.result;
+/* The wait has ended without success; perhaps somebody has served us meanwhile. */
+static int give_up(struct waiter *waiter, int err)
+{
+    ring3_chan_t *const chan = waiter->of->chan;
+
+    kernel_lock(lock_of(chan));
+    if (ring3_load(&waiter->party->done, RING3_RELAXED))
+        err = 0;
+    else
+        ring3_list_remove(&waiter->link);
+    kernel_unlock(lock_of(chan));
+    return err;
+}
+
+/* Under the lock of the channel, which it releases. One of the items is NULL. */
+static int queue_and_wait(ring3_chan_t *chan, const void *send, void *receive,
+                          const struct timespec *deadline)
+{
+    struct party party = {.thread = thread_here(), .single = true};
+    ring3_chan_case_t of = {.chan = chan, .send = send, .receive = receive};
+    struct waiter waiter = {.party = &party, .of = &of};
+    int err;
+
+    ring3_list_add_tail(send ? &chan->senders : &chan->receivers, &waiter.link);
+    kernel_unlock(lock_of(chan));
+    err = wait_for(&party, deadline);
+    if (err)
+        err = give_up(&waiter, err);
+    return err ? err : of.result;
+}
+
+static int may_wait(const struct timespec *deadline)
+{
+    const int err = deadline ? ring3_deadline_check(CLOCK_MONOTONIC, deadline) : 0;
+
+    return err ? err : ring3_thread_cancelled();
+}
+
+static inline int done(ring3_chan_t *chan, int result, struct call call)
+{
+    kernel_unlock(lock_of(chan));
+    finish(call);
+    return result == NOT_YET ? -EAGAIN : result;
 }
 
 int ring3_chan_send(ring3_chan_t *chan, const void *item, const struct timespec *deadline)
 {
-    return one((ring3_chan_case_t){.chan = chan, .send = item}, true, deadline);
+    struct call call = {NULL, NULL};
+    int result = may_wait(deadline);
+
+    if (result)
+        return result;
+    kernel_lock(lock_of(chan));
+    result = try_send(chan, item, &call);
+    return result == NOT_YET ? queue_and_wait(chan, item, NULL, deadline)
+                             : done(chan, result, call);
 }
 
 int ring3_chan_receive(ring3_chan_t *chan, void *item, const struct timespec *deadline)
 {
-    return one((ring3_chan_case_t){.chan = chan, .receive = item}, true, deadline);
+    struct call call = {NULL, NULL};
+    int result = may_wait(deadline);
+
+    if (result)
+        return result;
+    kernel_lock(lock_of(chan));
+    result = try_receive(chan, item, &call);
+    return result == NOT_YET ? queue_and_wait(chan, NULL, item, deadline)
+                             : done(chan, result, call);
 }
 
 int ring3_chan_try_send(ring3_chan_t *chan, const void *item)
 {
-    return one((ring3_chan_case_t){.chan = chan, .send = item}, false, NULL);
+    struct call call = {NULL, NULL};
+
+    kernel_lock(lock_of(chan));
+    const int result = try_send(chan, item, &call);
+
+    return done(chan, result, call);
 }
 
 int ring3_chan_try_receive(ring3_chan_t *chan, void *item)
 {
-    return one((ring3_chan_case_t){.chan = chan, .receive = item}, false, NULL);
+    struct call call = {NULL, NULL};
+
+    kernel_lock(lock_of(chan));
+    const int result = try_receive(chan, item, &call);
+
+    return done(chan, result, call);
 }
 
 /* --- Beginning and end ------------------------------------------------------------------------ */

@@ -49,6 +49,10 @@ struct arrival {
 #define ALWAYS 0U
 #endif
 
+#ifdef WATCH_VALGRIND
+uint8_t watch_valgrind_known;
+#endif
+
 const char *ring3_context_backend(void)
 {
     return MACHINE_NAME;

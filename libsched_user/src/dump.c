@@ -115,7 +115,7 @@ static bool is_parked(const struct thread *thread)
     /* One in a blocking call is blocked too, but goes on with its own registers. */
     return thread->state == RING3_THREAD_READY ||
            (thread->state == RING3_THREAD_BLOCKED &&
-            ring3_load(&thread->wake, RING3_RELAXED) == PARKED);
+            (ring3_load(&thread->wake, RING3_RELAXED) & PARKED));
 }
 
 static void walk_parked(struct record *record)

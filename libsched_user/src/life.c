@@ -113,7 +113,8 @@ static void ended(void *at)
 void thread_leave(struct thread *self)
 {
     struct worker *const worker = self->worker;
-    struct thread *joiner, *next;
+    ring3_context_t *to;
+    struct thread *joiner;
     int64_t now;
 
     keys_destroy(self);
@@ -131,6 +132,8 @@ void thread_leave(struct thread *self)
                  ring3_load(&joiner->worker, RING3_RELAXED) == worker;
     if (self->told)
         thread_wake(joiner);
-    next = choose(worker, now);
-    ring3_context_exit(&self->context, go_where(worker, next, now), ended, self);
+    to = leave_quickly(worker, self);
+    if (!to)
+        to = go_where(worker, choose(worker, now), now);
+    ring3_context_exit(&self->context, to, ended, self);
 }

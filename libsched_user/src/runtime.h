@@ -14,9 +14,10 @@
  *     is touched by its carrier only, and passes with it from one to the next.
  *
  * thread->wake
- *     AWAKE     it runs, or is ready
- *     PARKED    it waits: set by its worker when its stack has been left
- *     NOTIFIED  somebody woke it; who changes PARKED into this makes it ready
+ *     0     PARKED: it waits; set by its worker when its stack has been left
+ *     1-31  how often it was woken. Who counts one up takes PARKED away, and then makes it ready.
+ *           thread->seen is the count when it last returned from waiting: it does not wait if there have
+ *           been others since
  */
 #ifndef RUNTIME_H
 #define RUNTIME_H
@@ -33,7 +34,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { AWAKE, PARKED, NOTIFIED };
+#define PARKED   UINT32_C(1)
+#define ONE_WAKE UINT32_C(2)
 
 /* What priority inheritance passes on. */
 struct urgency {
@@ -77,7 +79,7 @@ struct thread {
     ring3_entity_t entity;
     struct worker *worker;
     uint32_t state; /* ring3_thread_state_t; FREE */
-    uint32_t wake;
+    uint32_t wake, seen;
     uint32_t cancelled;
     uint32_t on_stack;   /* 1: it is queued, but its worker has not left its stack yet */
     uint32_t stack_size; /* bytes, as for ring3_stack_get */
@@ -121,11 +123,20 @@ struct thread {
 #define JOINER_DETACHED ((struct thread *)(uintptr_t)2)
 #define JOINER_KERNEL   ((struct thread *)(uintptr_t)3) /* a kernel thread, on `ended` */
 
-/* A lock that blocks the kernel thread: for sections that neither switch nor are preempted. 0 free, 1 held, 2 held and
- * somebody may sleep. */
+/*
+ * A lock that blocks the kernel thread: for sections that neither switch nor are preempted. 0 free, 1 held.
+ *
+ *     unlock:   store word = 0;   ring3_fence_light();   if (sleepers > 0) wake
+ *     sleeper:  sleepers++;       ring3_fence_heavy();   sleep while word is 1
+ *
+ * The fence pair of ring3/arch.h lets one of them see the other. The count is of all locks, and outside
+ * them: the memory of a lock may be gone once it is free.
+ */
 struct kernel_lock {
     uint32_t word;
 };
+
+__attribute__((visibility("hidden"))) extern uint32_t kernel_lock_sleepers;
 
 void kernel_lock_slow(struct kernel_lock *lock);
 
@@ -150,7 +161,9 @@ static inline bool kernel_trylock(struct kernel_lock *lock)
 static inline void kernel_unlock(struct kernel_lock *lock)
 {
     /* Pairs with the acquires in kernel_lock and kernel_lock_slow. */
-    if (ring3_unlikely(ring3_exchange(&lock->word, 0, RING3_RELEASE) == 2))
+    ring3_store(&lock->word, 0, RING3_RELEASE);
+    ring3_fence_light(); /* pairs with the heavy fence in kernel_lock_slow */
+    if (ring3_unlikely(ring3_load(&kernel_lock_sleepers, RING3_RELAXED) > 0))
         (void)ring3_futex_wake(&lock->word, 1, RING3_PRIVATE);
     ring3_preempt_enable(ring3_self());
 }

@@ -188,8 +188,12 @@ void thread_ready(struct thread *thread, ring3_why_t why)
 
 void thread_wake(struct thread *thread)
 {
-    /* Pairs with the compare-and-swap in published and the exchange in thread_wait. */
-    if (ring3_exchange(&thread->wake, NOTIFIED, RING3_ACQ_REL) == PARKED)
+    uint32_t seen = ring3_load(&thread->wake, RING3_RELAXED);
+
+    /* Pairs with the compare-and-swap in published and the load in woken. */
+    while (!ring3_cas_weak(&thread->wake, &seen, (seen | PARKED) + 1, RING3_ACQ_REL))
+        continue;
+    if (seen & PARKED)
         thread_ready(thread, RING3_WAKES);
 }
 
@@ -197,10 +201,19 @@ void thread_wake(struct thread *thread)
 static void published(void *at)
 {
     struct thread *const thread = at;
+    const uint32_t seen = thread->seen; /* once parked it may run, elsewhere */
 
-    /* Pairs with the exchange in thread_wake: who came before us left it to us to make it ready. */
-    if (ring3_cas(&thread->wake, AWAKE, PARKED, RING3_ACQ_REL) != AWAKE)
+    /* Pairs with the compare-and-swap in thread_wake: who came before us left it to us to make it
+     * ready. */
+    if (ring3_cas(&thread->wake, seen, seen | PARKED, RING3_ACQ_REL) != seen)
         thread_ready(thread, RING3_WAKES);
+}
+
+/* What woke it has done its work; whoever comes from now on will find another count. Pairs with the
+ * compare-and-swap in thread_wake. */
+static void woken(struct thread *self)
+{
+    self->seen = ring3_load(&self->wake, RING3_ACQUIRE);
 }
 
 /* --- Switching -------------------------------------------------------------------------------- */
@@ -292,43 +305,95 @@ void leave(struct thread *self)
 }
 
 /*
- * The most frequent case in a few instructions: one worker, a policy whose queue is a list, no clock,
- * nothing in the inbox, and somebody else who has run before is first. False: take the long way.
+ * The most frequent cases in a few instructions: one worker, a policy whose queue is a list, no clock,
+ * nothing in the inbox. Who is first, taken out of the queue and ready to run; NULL: take the long way.
  */
-static bool yield_quickly(struct thread *self)
+__attribute__((always_inline)) static inline struct thread *pick_quickly(struct worker *worker)
 {
-    struct worker *const worker = self->worker;
-    ring3_list_t *const ready = worker->queue, *const first = ready->next;
-    struct thread *const next = ring3_container_of(first, struct thread, entity.link);
+    ring3_list_t *const ready = worker->queue, *first;
+    struct thread *next;
 
-    if (first == ready || ring3_load(&worker->inbox, RING3_RELAXED) ||
-        worker->turns % LOOK_TURNS == 0 || !next->started)
-        return false;
-
-    const int saved = errno;
-
-    worker_hold(worker);
+    if (!ring3_load(&runtime.quick, RING3_RELAXED) || ring3_load(&worker->inbox, RING3_RELAXED) ||
+        worker->turns % LOOK_TURNS == 0)
+        return NULL;
+    first = ready->next;
+    next = ring3_container_of(first, struct thread, entity.link);
+    if (first == ready || (!next->started && !bind_stack(worker, next)))
+        return NULL;
     ring3_list_remove(first);
-    ring3_list_add_tail(ready, &self->entity.link);
+    set_queued(worker, worker->queued - 1);
+    next->started = true;
     next->in_queue = false; /* thread_change relies on it */
-    self->in_queue = true;
-    set_state(self, RING3_THREAD_READY);
+    return next;
+}
+
+/* `next` runs from now on, and `self` is in that state. */
+static inline void note_quickly(struct worker *worker, struct thread *self, uint32_t state,
+                                struct thread *next)
+{
+    if (state != RING3_THREAD_ENDED) { /* that is noted when the stack has been left */
+        set_state(self, state);
+        count(&self->voluntary, 1);
+    }
     set_state(next, RING3_THREAD_RUNNING);
-    count(&self->voluntary, 1);
     count(&worker->turns, 1);
     worker->current = next;
     ring3_self_set(&next->self);
-    ring3_context_switch(&self->context, &next->context, NULL, NULL);
+}
+
+static bool yield_quickly(struct thread *self)
+{
+    struct worker *const worker = self->worker;
+    const int saved = errno;
+    struct thread *next;
+
+    worker_hold(worker);
+    next = pick_quickly(worker);
+    if (next) {
+        ring3_list_add_tail(worker->queue, &self->entity.link);
+        set_queued(worker, worker->queued + 1);
+        self->in_queue = true;
+        note_quickly(worker, self, RING3_THREAD_READY, next);
+        ring3_context_switch(&self->context, &next->context, NULL, NULL);
+        errno_put(saved);
+    }
     worker_let_go(worker);
-    errno_put(saved);
-    return true;
+    return next != NULL;
+}
+
+static bool wait_quickly(struct thread *self)
+{
+    struct worker *const worker = self->worker;
+    const int saved = errno;
+    struct thread *next;
+
+    worker_hold(worker);
+    next = pick_quickly(worker);
+    if (next) {
+        note_quickly(worker, self, RING3_THREAD_BLOCKED, next);
+        ring3_context_switch(&self->context, &next->context, published, self);
+        woken(self);
+        errno_put(saved);
+    }
+    worker_let_go(worker);
+    return next != NULL;
+}
+
+ring3_context_t *leave_quickly(struct worker *worker, struct thread *self)
+{
+    struct thread *const next = pick_quickly(worker);
+
+    if (!next)
+        return NULL;
+    note_quickly(worker, self, RING3_THREAD_ENDED, next);
+    return &next->context;
 }
 
 void thread_yield(struct thread *self)
 {
     if (ring3_unlikely(self->self.reader) && ring3_rcu_reading(RING3_RCU_QSBR))
         ring3_qsbr_quiescent();
-    if (!ring3_load(&runtime.quick, RING3_RELAXED) || !yield_quickly(self))
+    if (!yield_quickly(self))
         thread_requeue(self, RING3_YIELDS);
 }
 
@@ -516,6 +581,8 @@ int thread_wait(struct thread *self, int64_t at)
     struct worker *worker;
     int64_t now;
 
+    if (at == 0 && !reads && wait_quickly(self))
+        return 0;
     /* It may sleep for long: nobody shall wait for it. */
     if (ring3_unlikely(reads))
         ring3_qsbr_offline();
@@ -529,9 +596,7 @@ int thread_wait(struct thread *self, int64_t at)
     set_state(self, RING3_THREAD_BLOCKED);
     count(&self->voluntary, 1);
     go(worker, &self->context, choose(worker, now), now, published, self);
-    /* The notification has done its work. A later one must not be lost: exchange. Pairs with
-     * thread_wake. */
-    (void)ring3_exchange(&self->wake, AWAKE, RING3_ACQUIRE);
+    woken(self);
     leave(self);
     if (ring3_unlikely(reads))
         ring3_qsbr_online();

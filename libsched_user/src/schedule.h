@@ -210,6 +210,9 @@ void go(struct worker *worker, ring3_context_t *from, struct thread *next, int64
 /* Where to go on for `next` (as for go). It runs from now on. */
 ring3_context_t *go_where(struct worker *worker, struct thread *next, int64_t now);
 
+/* Where a thread goes that ends, or NULL: the long way. */
+ring3_context_t *leave_quickly(struct worker *worker, struct thread *self);
+
 /* Leave the scheduler; a preemption that was asked for meanwhile is done now. */
 void leave(struct thread *self);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* --- As libsync sees a user thread ------------------------------------------------------------ */
@@ -67,8 +68,6 @@ static bool anyone_in(const uint64_t *affinity)
 
 static bool valid(const ring3_thread_attr_t *attr)
 {
-    if (!attr)
-        return true;
     if (attr->stack_size > RING3_STACK_MAX ||
         (attr->context & ~(RING3_CONTEXT_FP | RING3_CONTEXT_PORTABLE)) || attr->pin < 0 ||
         attr->pin > (int)runtime.workers || (attr->pin && attr->bound) || attr->start < 0 ||
@@ -84,13 +83,27 @@ static bool valid(const ring3_thread_attr_t *attr)
             attr->band <= RING3_CLASS_IDLE && attr->queue < RING3_POLICY_LEVELS);
 }
 
+/* In pieces for which compilers use vector registers, and no slow string instruction. */
+static inline void clear_entity(ring3_entity_t *entity)
+{
+    enum { PIECE = 64 };
+    char *const from = (char *)entity;
+    size_t at = 0;
+
+    for (; at + PIECE <= sizeof *entity; at += PIECE)
+        memset(from + at, 0, PIECE);
+    memset(from + at, 0, sizeof *entity % PIECE);
+}
+
 /* Class and priority come from the attributes or from the creator, as in Linux's sched_fork. */
 static void inherit(struct thread *thread, const struct thread *creator,
                     const ring3_thread_attr_t *attr)
 {
     ring3_entity_t *const entity = &thread->entity;
 
-    *entity = (ring3_entity_t){.priority = RING3_PRIORITY_DEFAULT, .weight = 1};
+    clear_entity(entity);
+    entity->priority = RING3_PRIORITY_DEFAULT;
+    entity->weight = 1;
     if (attr && attr->explicit_sched) {
         entity->priority = attr->priority;
         entity->weight = attr->weight ? attr->weight : 1;
@@ -109,8 +122,8 @@ static void inherit(struct thread *thread, const struct thread *creator,
     entity->id = thread->index;
 }
 
-static struct worker *place(const struct thread *thread, const struct thread *creator,
-                            const ring3_thread_attr_t *attr)
+/* Among several. */
+static struct worker *choose_worker(const struct thread *thread, const struct thread *creator)
 {
     const unsigned last =
         creator && !creator->worker->bound ? creator->worker->index : thread->index;
@@ -118,10 +131,6 @@ static struct worker *place(const struct thread *thread, const struct thread *cr
     struct worker *open[RING3_RUNTIME_WORKERS]; /* to it */
     unsigned count = 0, here = 0;
 
-    if (attr && attr->pin)
-        return runtime.worker[attr->pin - 1];
-    if (runtime.workers == 1)
-        return runtime.worker[0];
     for (unsigned i = 0; i < runtime.workers; i++) {
         if (!may_run_on(thread, runtime.worker[i]))
             continue;
@@ -134,6 +143,14 @@ static struct worker *place(const struct thread *thread, const struct thread *cr
                                            count, here, 0)];
 }
 
+static struct worker *place(const struct thread *thread, const struct thread *creator,
+                            const ring3_thread_attr_t *attr)
+{
+    if (attr && attr->pin)
+        return runtime.worker[attr->pin - 1];
+    return runtime.workers == 1 ? runtime.worker[0] : choose_worker(thread, creator);
+}
+
 /* A thread in its beginning; everything that it does not need at once is left as it was. */
 static void prepare(struct thread *thread, const struct thread *creator,
                     const ring3_thread_attr_t *attr, void *(*body)(void *), void *arg)
@@ -144,7 +161,7 @@ static void prepare(struct thread *thread, const struct thread *creator,
                                   .id = (UINT32_C(1) << 31) + thread->index,
                                   .waker = creator ? creator->worker->cpu + 1 : 0};
     inherit(thread, creator, attr);
-    thread->wake = AWAKE;
+    thread->wake = thread->seen = 0;
     thread->cancelled = 0;
     thread->uncancelable = thread->main = thread->timed_out = thread->started = false;
     thread->in_queue = false;
@@ -194,7 +211,7 @@ int thread_make(struct thread **made, const ring3_thread_attr_t *attr, void *(*b
     const bool bound = (attr && attr->bound) || runtime.options.model == RING3_RUNTIME_BOUND;
     struct thread *thread;
 
-    if (!ring3_load(&runtime.running, RING3_ACQUIRE) || !body || !valid(attr))
+    if (!ring3_load(&runtime.running, RING3_ACQUIRE) || !body || (attr && !valid(attr)))
         return -EINVAL;
     thread = table_take(here);
     if (!thread)
@@ -244,7 +261,7 @@ int thread_launch(struct thread *thread)
         return 0;
     }
     if (thread->dated && thread->rare->release > 0 && thread->rare->release > runtime_clock()) {
-        thread->wake = PARKED;
+        thread->wake = thread->seen | PARKED;
         worker_hold(worker);
         timer_add(worker, thread, thread->rare->release);
         worker_let_go(worker);

@@ -50,13 +50,28 @@ static inline bool watch_switches(void)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define WATCH_VALGRIND 1
+
+/* In context.c. Asking valgrind itself takes some nanoseconds each time. */
+extern uint8_t watch_valgrind_known __attribute__((visibility("hidden")));
+enum { WATCH_UNKNOWN, WATCH_NO, WATCH_YES };
+
+static inline bool watch_valgrind(void)
+{
+    uint8_t known = __atomic_load_n(&watch_valgrind_known, __ATOMIC_RELAXED);
+
+    if (__builtin_expect(known == WATCH_UNKNOWN, 0)) {
+        known = RUNNING_ON_VALGRIND ? WATCH_YES : WATCH_NO;
+        __atomic_store_n(&watch_valgrind_known, known, __ATOMIC_RELAXED);
+    }
+    return known == WATCH_YES;
+}
 #endif
 
 static inline void watch_stack(ring3_context_t *context)
 {
     (void)context;
 #ifdef WATCH_VALGRIND
-    if (RUNNING_ON_VALGRIND)
+    if (watch_valgrind())
         context->watched =
             (uint32_t)VALGRIND_STACK_REGISTER(context->stack, context->stack + context->size - 1) +
             1;
@@ -77,7 +92,8 @@ static inline void watch_new_owner(void *memory, size_t size)
 {
     (void)memory, (void)size;
 #ifdef WATCH_VALGRIND
-    (void)VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
+    if (watch_valgrind())
+        (void)VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
 #endif
 #ifdef WATCH_ASAN
     __asan_unpoison_memory_region(memory, size);
@@ -89,7 +105,8 @@ static inline void watch_inspect(void *memory, size_t size)
 {
     (void)memory, (void)size;
 #ifdef WATCH_VALGRIND
-    (void)VALGRIND_MAKE_MEM_DEFINED(memory, size);
+    if (watch_valgrind())
+        (void)VALGRIND_MAKE_MEM_DEFINED(memory, size);
 #endif
 #ifdef WATCH_ASAN
     __asan_unpoison_memory_region(memory, size);

@@ -301,6 +301,7 @@ static void start_over_after_fork(void)
     if (!ring3_load(&runtime.running, RING3_RELAXED))
         return;
     self = carriers_forked();
+    kernel_lock_sleepers = 0;
     runtime.table_lock.word = 0;
     spare_lock.word = 0;
     spare = NULL;
