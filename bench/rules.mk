@@ -94,7 +94,7 @@ endef
 
 $(eval $(call ring3_plain_bench,malloc-work,$(wildcard bench/malloc/*.c),))
 $(eval $(call ring3_plain_bench,preload-work,$(wildcard bench/preload/*.c),))
-$(eval $(call ring3_plain_bench,instructions,$(wildcard bench/instructions/*.c),sync))
+$(eval $(call ring3_plain_bench,instructions,$(wildcard bench/instructions/*.c),sched sync))
 $(eval $(call ring3_plain_bench,launch,bench/launch.c,))
 $(eval $(call ring3_plain_bench,shell-start,bench/shell/start.c,))
 $(eval $(call ring3_plain_bench,shell-latency,bench/shell/latency.c,))

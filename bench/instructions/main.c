@@ -3,8 +3,10 @@
  * One fast path, many times, for counting its instructions: instructions OPERATION TURNS
  * Without arguments it lists the operations. A new one is a function and a line in the table.
  */
+#include "ring3/chan.h"
 #include "ring3/mutex.h"
 #include "ring3/spinlock.h"
+#include "ring3/thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,92 @@ static void spinlock_mcs(long turns)
     spinlock(RING3_SPINLOCK_MCS, turns);
 }
 
+/* --- User-level threads, on one worker --------------------------------------------------------- */
+
+static void begin(void)
+{
+    if (ring3_runtime_start(&(ring3_runtime_options_t){.workers = 1, .policy = "rr"}))
+        abort();
+}
+
+static ring3_thread_t start(void *(*body)(void *))
+{
+    ring3_thread_t thread;
+
+    if (ring3_thread_create(&thread, NULL, body, NULL))
+        abort();
+    return thread;
+}
+
+static void end(ring3_thread_t thread)
+{
+    if (ring3_thread_join(thread, NULL))
+        abort();
+}
+
+static uint32_t over;
+
+static void *yield_until_over(void *unused)
+{
+    while (!ring3_load(&over, RING3_RELAXED))
+        ring3_thread_yield();
+    return unused;
+}
+
+/* There and back. */
+static void thread_yield(long turns)
+{
+    begin();
+    const ring3_thread_t other = start(yield_until_over);
+
+    while (turns-- > 0)
+        ring3_thread_yield();
+    ring3_store(&over, 1, RING3_RELAXED);
+    end(other);
+}
+
+static void *nothing(void *unused)
+{
+    return unused;
+}
+
+static void thread_create(long turns)
+{
+    begin();
+    while (turns-- > 0)
+        end(start(nothing));
+}
+
+static ring3_chan_t there, back;
+
+static void *echo(void *unused)
+{
+    long item;
+
+    while (ring3_chan_receive(&there, &item, NULL) == 0)
+        (void)ring3_chan_send(&back, &item, NULL);
+    return unused;
+}
+
+static void chan_round_trip(long turns)
+{
+    long item = 0;
+
+    begin();
+    (void)ring3_chan_init(&there, sizeof item, 0, NULL);
+    (void)ring3_chan_init(&back, sizeof item, 0, NULL);
+    const ring3_thread_t other = start(echo);
+
+    while (turns-- > 0) {
+        (void)ring3_chan_send(&there, &item, NULL);
+        (void)ring3_chan_receive(&back, &item, NULL);
+    }
+    (void)ring3_chan_close(&there);
+    end(other);
+}
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
 static void malloc_of(size_t size, long turns)
 {
     while (turns-- > 0)
@@ -77,6 +165,9 @@ static const struct operation {
     {"spinlock-backoff", spinlock_backoff},
     {"spinlock-ticket", spinlock_ticket},
     {"spinlock-mcs", spinlock_mcs},
+    {"thread-yield", thread_yield},
+    {"thread-create", thread_create},
+    {"chan-round-trip", chan_round_trip},
     {"malloc-64", malloc_64}, /* names with malloc are counted under libring3-malloc.so */
     {"malloc-4096", malloc_4096},
 };
