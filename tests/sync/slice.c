@@ -103,6 +103,59 @@ TEST(slice, an_unused_slice_ends)
     check_eq(served, 1);
 }
 
+/* The longest slice, from now on. */
+static void keep_slice_open(void)
+{
+    struct timespec now;
+    uint64_t ns;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ns = (uint64_t)now.tv_sec * RING3_SECOND_NS + (uint64_t)now.tv_nsec;
+    ring3_store(&slice.until, (uint32_t)(ns >> 10) + RING3_SLICE_FAR - 1, RING3_RELAXED);
+}
+
+static int tried;
+
+static void try_once(int me)
+{
+    (void)me;
+    keep_slice_open();
+    tried = ring3_slice_trylock(&slice);
+    if (tried == 0)
+        ring3_slice_unlock(&slice);
+}
+
+/* While its slice lasts the owner comes back before who waits, and nobody else does. A round in
+ * which the slice was over too soon, and the waiter had the lock, shows nothing. */
+TEST(slice, only_its_owner_takes_an_open_slice)
+{
+    int shown = 0;
+
+    for (int round = 0; round < 200 && shown < 3; round++) {
+        ring3_slice_lock(&slice, RING3_WAIT_ADAPTIVE);
+        ring3_store(&served, 0, RING3_RELAXED);
+        const pthread_t waiter = crew_start(stand_in_line, 0);
+
+        crew_until_quietly(last_in_line() != NULL);
+        keep_slice_open();
+        ring3_slice_unlock(&slice);
+        crew_join(crew_start(try_once, 0));
+        keep_slice_open();
+        const int mine = ring3_slice_trylock(&slice);
+
+        if (mine == 0)
+            ring3_slice_unlock(&slice);
+        if (last_in_line() != NULL) {
+            check_eq(tried, -EBUSY, "somebody who neither owns the slice nor waited");
+            check_eq(mine, 0, "the owner");
+            shown++;
+        }
+        crew_join(waiter);
+        check_eq(served, 1);
+    }
+    check_eq(shown, 3);
+}
+
 /* A slice whose time is as far away as the clock's 32 bits tell ahead from behind is over. */
 TEST(slice, a_slice_of_long_ago_is_over)
 {
