@@ -184,8 +184,8 @@ static int try_receive(ring3_chan_t *chan, void *item, struct call *call)
 
 static bool attempt(ring3_chan_case_t *of, struct call *call)
 {
-    of->result = of->send ? try_send(of->chan, of->send, call)
-                          : try_receive(of->chan, of->receive, call);
+    of->result =
+        of->send ? try_send(of->chan, of->send, call) : try_receive(of->chan, of->receive, call);
     return of->result != NOT_YET;
 }
 

@@ -30,8 +30,7 @@ void kernel_lock_slow(struct kernel_lock *lock)
     while (!take(lock)) {
         const struct timespec soon = ring3_deadline_in(CLOCK_MONOTONIC, UNSURE_NS);
 
-        (void)ring3_futex_wait(&lock->word, 1, RING3_PRIVATE, CLOCK_MONOTONIC,
-                               sure ? NULL : &soon);
+        (void)ring3_futex_wait(&lock->word, 1, RING3_PRIVATE, CLOCK_MONOTONIC, sure ? NULL : &soon);
     }
     (void)ring3_fetch_sub(&kernel_lock_sleepers, 1, RING3_RELAXED);
 }
