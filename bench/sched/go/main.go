@@ -7,9 +7,14 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -102,7 +107,66 @@ func skynet(leaves int) func(func() bool) int64 {
 	}
 }
 
+const message, echoRounds = 64, 40 // as in echo.h and echo.c
+
+// What a benchmark reports besides its time.
+var counter string
+
+func serve(connection net.Conn, open *sync.WaitGroup) {
+	buffer := make([]byte, message)
+	for {
+		got, err := connection.Read(buffer)
+		if err != nil {
+			break
+		}
+		if _, err = connection.Write(buffer[:got]); err != nil {
+			panic(err)
+		}
+	}
+	connection.Close()
+	open.Done()
+}
+
+// The server of echo.h.
+func echo(connections int) func(func() bool) int64 {
+	return func(func() bool) int64 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		self, _ := os.Executable()
+		rounds, port := connections*echoRounds, listener.Addr().(*net.TCPAddr).Port
+		client := exec.Command(filepath.Join(filepath.Dir(self), "echo-client"), strconv.Itoa(port),
+			strconv.Itoa(connections), strconv.Itoa(rounds))
+		client.Stderr = os.Stderr
+		start, _ := client.StdinPipe()
+		if err = client.Start(); err != nil {
+			panic(err)
+		}
+		var open sync.WaitGroup
+		for i := 0; i < connections; i++ {
+			connection, err := listener.Accept()
+			if err != nil {
+				panic(err)
+			}
+			open.Add(1)
+			go serve(connection, &open)
+		}
+		began := cpu()
+		start.Write([]byte{0})
+		open.Wait()
+		counter = fmt.Sprintf("\"server_us\": %g, ", (cpu()-began)*1e6/float64(rounds))
+		if err = client.Wait(); err != nil {
+			panic(err)
+		}
+		listener.Close()
+		return int64(rounds)
+	}
+}
+
 var all = []benchmark{
+	{"echo/go/100/threads:1", echo(100)},
+	{"echo/go/1000/threads:1", echo(1000)},
 	{"yield/go/2/threads:1", yields(2)},
 	{"yield/go/1000/threads:1", yields(1000)},
 	{"create-join/go/threads:1", createJoin},
@@ -141,12 +205,13 @@ func main() {
 			fmt.Println(b.name)
 			continue
 		}
+		counter = ""
 		begin, before := time.Now(), cpu()
 		ops := b.body(func() bool { return time.Since(begin).Seconds() < *seconds })
 		used, wall := cpu()-before, time.Since(begin).Seconds()
 		fmt.Printf("%s{\"name\": %q, \"run_type\": \"iteration\", \"threads\": 1, \"iterations\": %d, "+
-			"\"real_time\": %g, \"cpu_time\": %g, \"time_unit\": \"ns\", \"cpu_s\": %g, \"items_per_second\": %g}\n",
-			comma, b.name, ops, wall*1e9/float64(ops), used*1e9/float64(ops), used, float64(ops)/wall)
+			"%s\"real_time\": %g, \"cpu_time\": %g, \"time_unit\": \"ns\", \"cpu_s\": %g, \"items_per_second\": %g}\n",
+			comma, b.name, ops, counter, wall*1e9/float64(ops), used*1e9/float64(ops), used, float64(ops)/wall)
 		comma = ","
 	}
 	if !*list {
