@@ -229,13 +229,20 @@ static void use_few_numbers(void)
     close(fd);
 }
 
+/* What is mounted from now on is not seen outside. In a changed root directory only /proc may be a mount. */
+static bool mounts_are_private(void)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ||
+            mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+}
+
 /* The first process of the namespace, if there can be one. */
 static void blow_in_a_namespace(long cycles)
 {
     pid_t first;
 
-    if (unshare(CLONE_NEWPID | CLONE_NEWNS) != 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+    if (!mounts_are_private() || unshare(CLONE_NEWPID) != 0) {
         blow(cycles); /* not for us here: what can be seen without is seen */
         return;
     }
