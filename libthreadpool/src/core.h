@@ -4,6 +4,7 @@
  *
  * One mutex covers the pool, its tasks' links and its groups. It is held for some tens of
  * instructions: a worker accounts for one task and takes the next in a single critical section.
+ * Submitting does without it while workers are busy and there is room (inbox.h).
  * Wake-ups and thread starts are collected in a `struct after` and done once it is released. What
  * is woken may be gone by then: waking uses addresses only.
  */
@@ -16,6 +17,7 @@
 #include "ring3/wait.h"
 
 #include "figures.h"
+#include "inbox.h"
 #include "queue.h"
 
 #include <pthread.h>
@@ -74,6 +76,7 @@ struct ring3_pool {
     uint32_t resting; /* 1: its worker sleeps, or looks for the last time before it does */
     bool summoned;    /* it is to look again at the others' queues */
     char name[12];    /* leaves room for /999 in the 15 bytes of a thread's name */
+    struct inbox inbox RING3_CACHE_ALIGNED;
     struct worker workers[];
 };
 
@@ -133,8 +136,45 @@ static inline void after_wake(struct after *after, const uint32_t *word)
     after->wakes[after->count++] = word;
 }
 
+/* Tasks from the inbox go to the queue. With the lock held. */
+void pool_empty_inbox(ring3_pool_t *pool);
+
+static inline void pool_lock(ring3_pool_t *pool)
+{
+    ring3_mutex_lock(&pool->lock);
+    if (inbox_last(inbox_look(&pool->inbox)))
+        pool_empty_inbox(pool);
+}
+
 /* Release the lock and do what is left; `after` is empty again. */
 void pool_unlock(ring3_pool_t *pool, struct after *after);
+
+/* The same where nothing has changed that submitters look at. */
+static inline void pool_unlock_unchanged(ring3_pool_t *pool)
+{
+    ring3_mutex_unlock(&pool->lock);
+}
+
+/* --- Waiting ---------------------------------------------------------------------------------- */
+
+/* How often a waiter lets others run before it sleeps. Tasks come in bursts, and going to sleep and being
+ * woken costs as much as some tens of these. */
+#define POOL_YIELDS 30
+
+/* ring3_wait_change for a wait that is often over soon. */
+static inline int pool_wait_change(const uint32_t *word, uint32_t seen,
+                                   const struct timespec *deadline)
+{
+    ring3_self_t *const self = ring3_self();
+
+    for (int turn = 0; turn < POOL_YIELDS; turn++) {
+        /* Pairs with the release that changed the word. */
+        if (ring3_load(word, RING3_ACQUIRE) != seen)
+            return 0;
+        self->parker->yield(self);
+    }
+    return ring3_wait_change(word, seen, RING3_WAIT_ADAPTIVE, deadline);
+}
 
 /* --- Tasks (task.c); all with the lock held --------------------------------------------------- */
 

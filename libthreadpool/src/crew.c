@@ -56,7 +56,7 @@ void crew_call(ring3_pool_t *busy)
 
         if (!rouse(pool))
             continue;
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
         pool->summoned = true;
         pool_call(pool, &after);
         pool_unlock(pool, &after);
@@ -71,7 +71,7 @@ static bool steal_from(ring3_pool_t *victim)
 {
     struct after after = {.count = 0};
 
-    ring3_mutex_lock(&victim->lock);
+    pool_lock(victim);
     ring3_task_t *const task = pool_take(victim, &after);
 
     if (task) {
@@ -81,7 +81,7 @@ static bool steal_from(ring3_pool_t *victim)
         if (more) {
             pool_unlock(victim, &after);
             crew_call(victim); /* and that one calls the next */
-            ring3_mutex_lock(&victim->lock);
+            pool_lock(victim);
         }
         pool_run(victim, task, &after);
     }
@@ -112,7 +112,7 @@ bool crew_help(ring3_pool_t *pool, struct after *after)
         rest(pool);
         helped = steal(pool);
     }
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     /* Work of its own, or a call, may have come meanwhile. */
     if (!helped && !pool->summoned && !pool->queue.ready)
         return false;

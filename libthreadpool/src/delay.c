@@ -95,7 +95,7 @@ static void queue_due(ring3_pool_t *pool, struct after *after)
         after_wake(after, &task->state); /* a thread of the pool that waits for it may run it now */
         pool_rouse(pool, after);
         pool_unlock(pool, after);
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
     }
 }
 
@@ -118,7 +118,7 @@ static void *keep_time(void *argument)
 
     (void)snprintf(name, sizeof name, "%.9s/clock", pool->name);
     (void)pthread_setname_np(pthread_self(), name);
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     while (!pool->closing) {
         queue_due(pool, &after);
         if (pool->closing)
@@ -132,7 +132,7 @@ static void *keep_time(void *argument)
         pool_unlock(pool, &after);
         /* Pairs with the release in delay_rouse. */
         (void)ring3_wait_change(&pool->clock_turn, turn, RING3_WAIT_PARK, next ? &until : NULL);
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
     }
     drop_all(pool, &after);
     pool->alive--;
@@ -171,7 +171,7 @@ int ring3_pool_submit_at(ring3_pool_t *pool, ring3_task_t *task, const struct ti
     if (!when || period_ns < 0 || !pool_may_own(pool, task) ||
         ring3_deadline_check(CLOCK_MONOTONIC, when))
         return -EINVAL;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     result = pool->closing ? -ESHUTDOWN : pool_admit(pool, task);
     if (!result)
         result = start_clock(pool);

@@ -130,7 +130,7 @@ int ring3_pool_figures(ring3_pool_t *pool, ring3_pool_figures_t *figures)
         return -ECHILD;
     if (!measured)
         return -EINVAL;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     const uint64_t now = pool_now();
 
     *figures = (ring3_pool_figures_t){
@@ -150,7 +150,7 @@ int ring3_pool_figures(ring3_pool_t *pool, ring3_pool_figures_t *figures)
     add_current(pool, figures, now);
     const uint64_t done = pool->stats.done;
 
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     const double busy = (double)figures->busy_ns, idle = (double)figures->idle_ns;
 
     if (figures->elapsed_ns)
@@ -170,14 +170,14 @@ int ring3_pool_figures_reset(ring3_pool_t *pool)
         return -ECHILD;
     if (!measured)
         return -EINVAL;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     const uint64_t cpu_gone = measured->cpu_gone, now = pool_now();
 
     *measured = (struct measured){.since = now, .cpu_gone = cpu_gone};
     for (unsigned i = 0; i < pool_slots(pool); i++)
         if (pool->workers[i].asleep)
             pool->workers[i].asleep = now;
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     return 0;
 }
 
@@ -189,10 +189,10 @@ int ring3_pool_share_over(ring3_pool_t *pool, uint64_t ns, double *share)
         return -ECHILD;
     if (!measured)
         return -EINVAL;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     const uint64_t over = histogram_over(&measured->latency, ns), count = measured->latency.count;
 
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     *share = count ? (double)over / (double)count : 0;
     return 0;
 }

@@ -70,10 +70,10 @@ static int wait_step(ring3_group_t *group, const uint32_t *word, const struct ti
         return 0;
     }
     pool_unlock(pool, after);
-    result = ring3_wait_change(word, seen, RING3_WAIT_ADAPTIVE, deadline);
+    result = pool_wait_change(word, seen, deadline);
     if (result == 0)
         ring3_wait_wake(word); /* a change wakes one waiter, and that one the next */
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     return result;
 }
 
@@ -84,7 +84,7 @@ int ring3_group_wait(ring3_group_t *group, const struct timespec *deadline)
 
     if (result)
         return result;
-    ring3_mutex_lock(&group->pool->lock);
+    pool_lock(group->pool);
     const uint32_t round = group->rounds;
 
     /* A group that became empty and was filled again since has been waited for too. */
@@ -104,7 +104,7 @@ int ring3_group_next(ring3_group_t *group, ring3_task_t **task, const struct tim
 
     if (result)
         return result;
-    ring3_mutex_lock(&group->pool->lock);
+    pool_lock(group->pool);
     while (!(link = ring3_list_pop(&group->finished)) && !result)
         result = group->pending ? wait_step(group, &group->finishes, deadline, &after) : -ENOENT;
     if (link && group->pollable >= 0 && ring3_list_empty(&group->finished))
@@ -124,14 +124,14 @@ int ring3_group_poll_fd(ring3_group_t *group)
         return -ECHILD;
     if (!(group->flags & RING3_GROUP_COLLECT))
         return -EINVAL;
-    ring3_mutex_lock(&group->pool->lock);
+    pool_lock(group->pool);
     if (group->pollable < 0) {
         const bool ready = !ring3_list_empty(&group->finished);
 
         group->pollable = eventfd(ready, EFD_CLOEXEC | EFD_NONBLOCK);
     }
     fd = group->pollable < 0 ? -errno : group->pollable;
-    ring3_mutex_unlock(&group->pool->lock);
+    pool_unlock_unchanged(group->pool);
     return fd;
 }
 
@@ -140,12 +140,12 @@ void ring3_group_close_poll_fd(ring3_group_t *group)
     const bool forked = pool_forked(group->pool); /* then the lock may be held for ever */
 
     if (!forked)
-        ring3_mutex_lock(&group->pool->lock);
+        pool_lock(group->pool);
     if (group->pollable >= 0)
         (void)close(group->pollable);
     group->pollable = -1;
     if (!forked)
-        ring3_mutex_unlock(&group->pool->lock);
+        pool_unlock_unchanged(group->pool);
 }
 
 int ring3_group_cancel(ring3_group_t *group)
@@ -155,7 +155,7 @@ int ring3_group_cancel(ring3_group_t *group)
 
     if (pool_forked(pool))
         return -ECHILD;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     /* Relaxed: running tasks read a request, not a message. */
     ring3_store(&group->cancelled, 1, RING3_RELAXED);
     while (!ring3_list_empty(&group->queued)) {

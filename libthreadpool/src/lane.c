@@ -11,9 +11,9 @@ int ring3_lane_init(ring3_lane_t *lane, ring3_pool_t *pool, unsigned limit)
     if (!limit)
         return -EINVAL;
     *lane = (ring3_lane_t){.pool = pool};
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     queue_add_lane(&pool->queue, lane, limit);
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     return 0;
 }
 
@@ -24,11 +24,11 @@ int ring3_lane_fini(ring3_lane_t *lane)
 
     if (pool_forked(pool))
         return -ECHILD;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     if (lane->length || lane->running)
         result = -EBUSY;
     else
         ring3_list_remove(&lane->link);
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     return result;
 }

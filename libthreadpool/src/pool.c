@@ -96,12 +96,12 @@ int pool_start_workers(ring3_pool_t *pool)
     int err = 0;
 
     for (unsigned i = 0; i < pool->options.min && !err; i++) {
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
         pool->workers[i].slot = SLOT_SERVING;
         pool->alive++;
         pool->stats.threads_most = ++pool->stats.threads;
         pool->stats.starts++;
-        ring3_mutex_unlock(&pool->lock);
+        pool_unlock_unchanged(pool);
         err = pool_worker_start(&pool->workers[i]);
     }
     return err;
@@ -135,7 +135,7 @@ static void refuse_blocked(ring3_pool_t *pool, struct after *after)
         ring3_store(&blocked->outcome, BLOCKED_REFUSED, RING3_RELEASE);
         after_wake(after, &blocked->outcome);
         pool_unlock(pool, after);
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
     }
 }
 
@@ -143,7 +143,7 @@ static void close_pool(ring3_pool_t *pool, ring3_pool_closing_t how)
 {
     struct after after = {.count = 0};
 
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     /* Relaxed: running tasks read a request, not a message. */
     if (pool->closing < how)
         ring3_store(&pool->closing, how, RING3_RELAXED);
@@ -213,9 +213,9 @@ int ring3_pool_stats(ring3_pool_t *pool, ring3_pool_stats_t *stats)
 {
     if (pool_forked(pool))
         return -ECHILD;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     *stats = pool->stats;
     stats->queued = pool->queue.length;
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock_unchanged(pool);
     return 0;
 }

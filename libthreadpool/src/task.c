@@ -35,6 +35,28 @@ void pool_offer(ring3_pool_t *pool, ring3_task_t *task)
     pool_set_state(task, RING3_TASK_OFFERED);
 }
 
+/* Without the lock. False if it is needed. */
+static bool send(ring3_pool_t *pool, ring3_task_t *task)
+{
+    const uint32_t before = ring3_load(&task->state, RING3_RELAXED);
+
+    if (!inbox_is_open(inbox_look(&pool->inbox)) ||
+        (before != RING3_TASK_IDLE && before != RING3_TASK_DONE) ||
+        (task->group && ring3_load(&task->group->cancelled, RING3_RELAXED)))
+        return false;
+    task->pool = pool;
+    task->result = 0;
+    task->period = 0;
+    task->missed = 0;
+    task->entered = 0;
+    ring3_store(&task->cancel, 0, RING3_RELAXED);
+    pool_set_state(task, RING3_TASK_SENT);
+    if (inbox_push(&pool->inbox, &task->link))
+        return true;
+    pool_set_state(task, before);
+    return false;
+}
+
 void pool_count_in(ring3_pool_t *pool, ring3_task_t *task)
 {
     pool->stats.submitted++;
@@ -50,6 +72,19 @@ void pool_enqueue(ring3_pool_t *pool, ring3_task_t *task)
     if (task->group)
         ring3_list_add_tail(&task->group->queued, &task->sibling);
     pool_set_state(task, RING3_TASK_QUEUED);
+}
+
+void pool_empty_inbox(ring3_pool_t *pool)
+{
+    ring3_list_t *link = inbox_take(&pool->inbox);
+
+    while (link) {
+        ring3_task_t *const task = ring3_container_of(link, ring3_task_t, link);
+
+        link = link->next;
+        pool_count_in(pool, task);
+        pool_enqueue(pool, task);
+    }
 }
 
 /* --- Out -------------------------------------------------------------------------------------- */
@@ -162,7 +197,7 @@ static void complete(const struct frame *frame, int result, bool cancelled, stru
     ring3_lane_t *const lane = task->lane;
 
     if (task->period && !cancelled) {
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
         if (delay_again(pool, task, result, after)) {
             account(frame, lane, ended, false, after);
             return;
@@ -180,7 +215,7 @@ static void complete(const struct frame *frame, int result, bool cancelled, stru
         (void)pthread_setcancelstate(cancelable, NULL);
         task = NULL;
     }
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     account(frame, lane, ended, cancelled, after);
     if (group)
         leave_group(group, task, result, cancelled, after);
@@ -273,10 +308,10 @@ static int wait_for_room(ring3_pool_t *pool, ring3_task_t *task, const struct ti
     (void)ring3_wait_change(&mine.outcome, BLOCKED_WAITING, RING3_WAIT_ADAPTIVE, deadline);
     if (ring3_load(&mine.outcome, RING3_ACQUIRE) == BLOCKED_ACCEPTED) {
         /* The task may be done and gone. */
-        ring3_mutex_lock(&pool->lock);
+        pool_lock(pool);
         return 0;
     }
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     if (mine.outcome == BLOCKED_ACCEPTED)
         return 0;
     if (ring3_list_linked(&mine.link))
@@ -343,7 +378,9 @@ int ring3_pool_submit(ring3_pool_t *pool, ring3_task_t *task, ring3_pool_full_t 
     if (!pool_may_own(pool, task) || (unsigned)full > RING3_POOL_DROP ||
         ring3_deadline_check(CLOCK_MONOTONIC, deadline))
         return -EINVAL;
-    ring3_mutex_lock(&pool->lock);
+    if (send(pool, task))
+        return 0;
+    pool_lock(pool);
     result = pool_admit(pool, task);
     if (!result && pool->queue.length < pool->options.capacity) {
         pool_offer(pool, task);
@@ -379,7 +416,7 @@ static void run_if_queued(ring3_pool_t *pool, ring3_task_t *task)
 {
     struct after after = {.count = 0};
 
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     if (ring3_load(&task->state, RING3_RELAXED) == RING3_TASK_QUEUED) {
         pool_take_this(pool, task, &after);
         pool->stats.in_caller++;
@@ -409,7 +446,7 @@ int ring3_task_wait(ring3_task_t *task, const struct timespec *deadline)
             return -ECHILD;
         if (pool_runs_here(task))
             return -EDEADLK;
-        if (state == RING3_TASK_QUEUED && pool_inside(task->pool)) {
+        if ((state == RING3_TASK_QUEUED || state == RING3_TASK_SENT) && pool_inside(task->pool)) {
             if (ring3_deadline_passed(CLOCK_MONOTONIC, deadline))
                 return -ETIMEDOUT;
             run_if_queued(task->pool, task);
@@ -436,7 +473,7 @@ int ring3_task_cancel(ring3_task_t *task)
 
     if (pool_forked(pool))
         return -ECHILD;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     switch (ring3_load(&task->state, RING3_RELAXED)) {
     case RING3_TASK_QUEUED:
         pool_take_this(pool, task, &after);

@@ -69,13 +69,15 @@ void pool_trace_add(ring3_pooltrace_t *trace, enum trace_kind kind, uint64_t beg
 
 int ring3_pool_trace(ring3_pool_t *pool, ring3_pooltrace_t *trace)
 {
+    struct after after = {.count = 0};
+
     if (pool_forked(pool))
         return -ECHILD;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     pool->trace = trace;
     /* Relaxed: who overlooks it measures one task less. */
     ring3_store(&pool->watched, trace || pool->measured, RING3_RELAXED);
-    ring3_mutex_unlock(&pool->lock);
+    pool_unlock(pool, &after);
     return 0;
 }
 

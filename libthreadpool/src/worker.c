@@ -7,6 +7,62 @@
 #include <signal.h>
 #include <stdio.h>
 
+/* How many threads may serve: those that stand in for blocked ones included. */
+static unsigned threads_allowed(const ring3_pool_t *pool)
+{
+    const uint64_t blocking = pool->stats.blocking;
+
+    return pool->options.max +
+           (unsigned)(blocking < pool->options.spare ? blocking : pool->options.spare);
+}
+
+/* May tasks come without the lock? Not if each has to be looked at, or somebody waits for room. */
+static bool open_to_all(const ring3_pool_t *pool)
+{
+    return !pool->closing && !pool->crew && !pool->watched && !pool->measured &&
+           ring3_list_empty(&pool->blocked);
+}
+
+static uint64_t room_of(const ring3_pool_t *pool)
+{
+    size_t room = 0;
+
+    if (open_to_all(pool) && pool->queue.length < pool->options.capacity)
+        room = pool->options.capacity - pool->queue.length;
+    return room < INBOX_ROOM_MOST ? room : INBOX_ROOM_MOST;
+}
+
+/* A worker that could be called, and nobody has called any. */
+static bool is_hungry(const ring3_pool_t *pool)
+{
+    return !pool->rousing &&
+           (!ring3_list_empty(&pool->idle) || pool->stats.threads < threads_allowed(pool));
+}
+
+/* Write to the inbox what its word says about the pool, before the lock is released. */
+static void tell_submitters(ring3_pool_t *pool, struct after *after)
+{
+    for (;;) {
+        const uint64_t seen = inbox_look(&pool->inbox);
+        const bool hungry = is_hungry(pool);
+        const uint64_t room = room_of(pool), told = seen / INBOX_ROOM;
+
+        if (inbox_last(seen)) {
+            /* Those who came meanwhile are for the workers that are busy or called, if there will be any. */
+            if (!hungry && pool->inbox.granted <= room)
+                return;
+            pool_empty_inbox(pool);
+            pool_rouse(pool, after);
+            continue;
+        }
+        /* Room that is somewhat too small does no harm, and the word is shared. */
+        if (hungry == ((seen & INBOX_HUNGRY) != 0) && told <= room && told >= room / 2)
+            return;
+        if (inbox_set(&pool->inbox, seen, room, hungry))
+            return;
+    }
+}
+
 __attribute__((noinline)) static void unlock_and_do(ring3_pool_t *pool, struct after *after)
 {
     const struct after todo = *after;
@@ -23,6 +79,7 @@ __attribute__((noinline)) static void unlock_and_do(ring3_pool_t *pool, struct a
 /* Nothing, or the end of one task that perhaps nobody waits for, is the common case. */
 void pool_unlock(ring3_pool_t *pool, struct after *after)
 {
+    tell_submitters(pool, after);
     if (ring3_unlikely(after->count > 1 || after->start)) {
         unlock_and_do(pool, after);
         return;
@@ -78,15 +135,6 @@ static void start_another(ring3_pool_t *pool, struct after *after)
         pool->stats.threads_most = pool->stats.threads;
     pool->rousing = true;
     after->start = worker;
-}
-
-/* How many threads may serve: those that stand in for blocked ones included. */
-static unsigned threads_allowed(const ring3_pool_t *pool)
-{
-    const uint64_t blocking = pool->stats.blocking;
-
-    return pool->options.max +
-           (unsigned)(blocking < pool->options.spare ? blocking : pool->options.spare);
 }
 
 void pool_rouse(ring3_pool_t *pool, struct after *after)
@@ -197,7 +245,7 @@ int pool_worker_start(struct worker *worker)
 
     if (!err)
         return 0;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     worker->slot = SLOT_FREE;
     pool->alive--;
     pool->stats.threads--;
@@ -219,7 +267,7 @@ static void sleep_until_called(struct worker *worker, bool may_leave)
     const struct timespec until = ring3_deadline_in(CLOCK_MONOTONIC, worker->pool->options.idle_ns);
 
     /* Pairs with the release in pool_call. */
-    (void)ring3_wait_change(&worker->called, 0, RING3_WAIT_ADAPTIVE, may_leave ? &until : NULL);
+    (void)pool_wait_change(&worker->called, 0, may_leave ? &until : NULL);
 }
 
 /* One worker may leave per period of idleness. */
@@ -244,7 +292,7 @@ static bool idle(struct worker *worker, struct after *after)
     worker->asleep = ring3_unlikely(pool->watched) ? pool_now() : 0;
     pool_unlock(pool, after);
     sleep_until_called(worker, may_leave);
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     if (ring3_unlikely(worker->asleep != 0))
         figures_slept(worker);
     crew_awake(pool);
@@ -268,7 +316,7 @@ static void work(struct worker *worker)
     ring3_pool_t *const pool = worker->pool;
     struct after after = {.count = 0};
 
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     worker->has_clock = pthread_getcpuclockid(pthread_self(), &worker->clock) == 0;
     pool->rousing = false;
     while (pool->stats.threads <= threads_allowed(pool)) {
@@ -305,7 +353,7 @@ void ring3_pool_blocking_enter(void)
 
     if (!worker || worker->blocking++)
         return;
-    ring3_mutex_lock(&worker->pool->lock);
+    pool_lock(worker->pool);
     worker->pool->stats.blocking++;
     pool_rouse(worker->pool, &after);
     pool_unlock(worker->pool, &after);
@@ -317,9 +365,9 @@ void ring3_pool_blocking_leave(void)
 
     if (!worker || !worker->blocking || --worker->blocking)
         return;
-    ring3_mutex_lock(&worker->pool->lock);
+    pool_lock(worker->pool);
     worker->pool->stats.blocking--;
-    ring3_mutex_unlock(&worker->pool->lock);
+    pool_unlock_unchanged(worker->pool);
 }
 
 /* --- Leaving ---------------------------------------------------------------------------------- */
@@ -338,7 +386,7 @@ static void leave(void *argument)
         pool->options.fini(pool->options.argument, number_of(worker));
     pool_frames = NULL;
     pool_worker = NULL;
-    ring3_mutex_lock(&pool->lock);
+    pool_lock(pool);
     figures_gone(pool);
     worker->has_clock = false;
     pool->stats.blocking -= worker->blocking != 0;

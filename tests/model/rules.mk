@@ -11,7 +11,7 @@ $(B)/model/obj/%.o: %.c $(stamp)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O1 -g -ffunction-sections -Wall -Wextra -Wno-ignored-qualifiers -Wno-unused-value -D_GNU_SOURCE $(if $(filter 1,$(WERROR)),-Werror) \
 		-fno-strict-aliasing -Dsyscall=model_syscall -Dclock_gettime=model_clock -iquote tests/model \
-		-iquote tests/model/include -iquote libsync/src -iquote libthreadpool/include -iquote libipc/src -iquote libsync/include -iquote libipc/include \
+		-iquote tests/model/include -iquote libsync/src -iquote libthreadpool/include -iquote libthreadpool/src -iquote libipc/src -iquote libsync/include -iquote libipc/include \
 		-MMD -MP -c $< -o $@
 
 $(B)/model/check: $(model_objects)

@@ -25,6 +25,12 @@ static void hold(struct held *held, size_t capacity, unsigned aging)
     gated_restart();
 }
 
+static int nothing(ring3_task_t *task)
+{
+    (void)task;
+    return 0;
+}
+
 static void let_go(struct held *held)
 {
     ring3_store(&held->gate, 1, RING3_RELEASE);
@@ -97,6 +103,86 @@ TEST(queue, full_blocks_until_the_deadline)
     check_eq(second.task.state, RING3_TASK_IDLE);
     let_go(&held);
     check_eq(second.order, 0);
+}
+
+/* --- Many at a time ----------------------------------------------------------------------------- */
+
+enum { CROWD = 4, EACH = 500, ROOM = 700 };
+
+struct crowded {
+    ring3_pool_t *pool;
+    struct gated tasks[EACH];
+    unsigned accepted;
+};
+
+static void *submit_all(void *argument)
+{
+    struct crowded *const mine = argument;
+
+    for (int i = 0; i < EACH; i++) {
+        mine->tasks[i] = (struct gated){.task = {.run = gated_run, .priority = 1}};
+        mine->accepted +=
+            ring3_pool_submit(mine->pool, &mine->tasks[i].task, RING3_POOL_FAIL, NULL) == 0;
+    }
+    return NULL;
+}
+
+/* Most of these come without the pool's lock; the bound is exact all the same, and so is the order. */
+TEST(queue, the_bound_and_the_order_hold_against_many_submitters)
+{
+    static struct crowded crowd[CROWD];
+    struct gated urgent = {.task = {.run = gated_run}};
+    pthread_t threads[CROWD];
+    struct held held;
+    unsigned accepted = 0;
+
+    hold(&held, ROOM, 0);
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i].pool = held.pool;
+        check_eq(pthread_create(&threads[i], NULL, submit_all, &crowd[i]), 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        pthread_join(threads[i], NULL);
+        accepted += crowd[i].accepted;
+    }
+    check_eq(accepted, ROOM);
+    check_eq(stats_of(held.pool).queued, ROOM);
+    for (int i = 0; i < CROWD; i++)
+        if (crowd[i].accepted) {
+            check_eq(ring3_task_cancel(&crowd[i].tasks[0].task), 0, "one makes room");
+            break;
+        }
+    check_eq(ring3_pool_submit(held.pool, &urgent.task, RING3_POOL_FAIL, NULL), 0);
+    check_eq(ring3_pool_submit(held.pool, &held.holder.task, RING3_POOL_FAIL, NULL), -EBUSY);
+    let_go(&held);
+    check_eq(urgent.order, 1, "the urgent one came last and goes first");
+    for (int i = 0; i < CROWD; i++)
+        for (unsigned k = 1, last = 0; k < crowd[i].accepted; k++) {
+            check_gt(crowd[i].tasks[k].order, last, "those of one thread change places");
+            last = crowd[i].tasks[k].order;
+        }
+}
+
+/* Tasks that were sent while the worker was busy run when it is not, with nobody else to take the lock. */
+TEST(queue, nothing_that_was_sent_is_left_behind, 60)
+{
+    for (long round = 0; round < scaled(300, 20000); round++) {
+        ring3_pool_t *const pool = pool_of((unsigned)(1 + round % 3), 64);
+        ring3_group_t group;
+        ring3_task_t tasks[40];
+
+        ring3_group_init(&group, pool, 0);
+        for (int i = 0; i < 40; i++) {
+            tasks[i] = (ring3_task_t){.run = nothing, .group = &group};
+            submit(pool, &tasks[i]);
+            if (round % 5 == 0 && i % 8 == 7)
+                check_eq(ring3_task_wait(&tasks[i], NULL), 0);
+        }
+        check_eq(ring3_group_wait(&group, NULL), 0);
+        for (int i = 0; i < 40; i++)
+            check_eq(tasks[i].state, RING3_TASK_DONE);
+        finish(pool);
+    }
 }
 
 struct submitter {

@@ -97,6 +97,7 @@ struct ring3_task {
 #define RING3_TASK_RUNNING 3u
 #define RING3_TASK_DONE    4u /* ran or was cancelled */
 #define RING3_TASK_DELAYED 5u /* its time has not come */
+#define RING3_TASK_SENT    6u /* on the way to the queue */
 
 /* What ring3_pool_submit does when the queue is full. */
 typedef enum ring3_pool_full {
