@@ -131,7 +131,7 @@ static void saxpy_root(ring3_fork_t *fork, ring3_member_t *me)
     struct bench *const b = ring3_container_of(fork, struct bench, fork);
 
     for (; ring3_bench_running(b->thread); b->thread->ops++)
-        (void)ring3_parallel_for(me, 0, SAXPY_LENGTH, 1 << 16, RING3_SCHEDULE_STEAL, saxpy_piece,
+        (void)ring3_parallel_for(me, 0, SAXPY_LENGTH, 1 << 16, RING3_SCHEDULE_STATIC, saxpy_piece,
                                  &b->vectors);
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,8 +138,13 @@ static void sleep_until_notified(ring3_team_t *team, uint32_t key)
     end_event(team, TRACE_SLEEP, begun, 0, 0);
 }
 
-/* Looks before a member prepares to sleep, which costs all others a fence. */
-#define LOOKS 16
+/*
+ * Looks before a member prepares to sleep, which costs all others a fence, and itself some tens of
+ * microseconds until it is awake again: between the first it spins, between the others it lets other
+ * threads run. The next loop of a computation often comes soon.
+ */
+#define LOOKS  16
+#define YIELDS 100
 
 /* The next fork to run; NULL when the team ends. */
 static ring3_fork_t *find_work(ring3_member_t *me, ring3_member_t **from)
@@ -148,14 +154,17 @@ static ring3_fork_t *find_work(ring3_member_t *me, ring3_member_t **from)
     bool woken = false;
 
     for (;;) {
-        for (int i = 0; i < LOOKS; i++) {
+        for (int i = 0; i < LOOKS + YIELDS; i++) {
             fork = look_around(me, from);
             if (fork) {
                 if (woken)
                     eventcount_notify(&team->work); /* notifications were left to us */
                 return fork;
             }
-            ring3_cpu_relax();
+            if (i < LOOKS)
+                ring3_cpu_relax();
+            else
+                (void)sched_yield();
         }
         const uint32_t key = eventcount_prepare(&team->work);
 
@@ -207,7 +216,8 @@ void ring3_fork_spawn(ring3_member_t *me, ring3_fork_t *fork)
 
 /* A wait for a stolen fork looks at the thief's deque this often by spinning and yielding, and then
  * in naps, which the end of the fork cuts short. */
-#define HELP_LOOKS  100
+#define HELP_SPINS  100
+#define HELP_YIELDS 100
 #define HELP_NAP_NS 200000
 
 /* The thief has taken the fork but may not have said so yet. */
@@ -239,8 +249,10 @@ static void help_thief(ring3_member_t *me, ring3_fork_t *fork)
         if (part) {
             run_stolen(me, part, thief);
             looks = 0;
-        } else if (++looks < HELP_LOOKS) {
+        } else if (++looks < HELP_SPINS) {
             ring3_cpu_relax();
+        } else if (looks < HELP_SPINS + HELP_YIELDS) {
+            (void)sched_yield();
         } else {
             const struct timespec nap = ring3_deadline_in(CLOCK_MONOTONIC, HELP_NAP_NS);
 
