@@ -7,11 +7,13 @@ cross := $(filter-out gcc gcc-% clang clang-%,$(cc_name))
 test_framework := $(or $(TEST_FRAMEWORK),$(if $(cross),plain),$(if $(findstring thread,$(SAN)),check),criterion)
 test_framework_libs := $(strip $(if $(filter check,$(test_framework)),-lcheck -lsubunit -lm -lrt) \
 	$(if $(filter criterion,$(test_framework)),-lcriterion))
+# What a check compares with is a constant to compilers only if they optimise.
+test_debug_cflags := $(if $(filter 1,$(DEBUG)),-Wno-sign-compare)
 test_framework_cflags := $(if $(filter check,$(test_framework)),-DRING3_TEST_CHECK=1)$(if $(filter plain,$(test_framework)),-DRING3_TEST_PLAIN=1)
 define ring3_suite
 suites += $(1)
 $$(call objects_of,$$(wildcard tests/$(1)/*.c)): private cflags += -iquote tests $$(call ring3_include,$(2)) \
-	$(foreach l,$(2),-iquote $($(l)_dir)/src) $(test_framework_cflags)
+	$(foreach l,$(2),-iquote $($(l)_dir)/src) $(test_framework_cflags) $(test_debug_cflags)
 $(B)/tests/$(1): $$(call objects_of,$$(wildcard tests/$(1)/*.c) tests/ring3_test.c) $$(call ring3_archives,$(2))
 endef
 

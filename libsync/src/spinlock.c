@@ -246,12 +246,15 @@ int ring3_spinlock_init_array(ring3_spinlock_t *lock, ring3_array_slot_t *slots,
     return 0;
 }
 
-/* Debug builds know the holder: as many bits of its id as fit beside the waiting policy. */
+/* Debug builds know the holder: as many bits of a hash of its address, which unlike its id is the same in
+ * a forked child, as fit beside the waiting policy. */
 #define WAIT_BITS 3u
 
 static uint16_t mark_of(const ring3_self_t *self)
 {
-    return (uint16_t)(self->id << 2 | 1u << 15);
+    const uint64_t hash = (uint64_t)(uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint16_t)((hash >> 48 & ~(uint64_t)WAIT_BITS) | 1u << 15);
 }
 
 static void note_holder(ring3_spinlock_t *lock, const ring3_self_t *self)

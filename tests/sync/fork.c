@@ -9,6 +9,7 @@
 #include "ring3/self.h"
 #include "ring3/spinlock.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -211,6 +212,7 @@ TEST(fork, what_the_forking_thread_holds_is_released_by_the_child)
     pthread_t thread;
 
     ring3_mutex_lock(&mutex);
+    ring3_spinlock_lock(&spinlock); /* debug builds look who releases it */
     check_eq(pthread_create(&thread, NULL, wait_for_mutex, NULL), 0);
     sleep_ms(10);
     const pid_t child = fork();
@@ -223,9 +225,14 @@ TEST(fork, what_the_forking_thread_holds_is_released_by_the_child)
         ring3_mutex_lock(&mutex);
         ring3_mutex_unlock(&mutex);
         check_eq(mutex.word, 0u);
+        check_eq(ring3_spinlock_trylock(&spinlock), -EBUSY);
+        ring3_spinlock_unlock(&spinlock);
+        check_eq(ring3_spinlock_trylock(&spinlock), 0);
+        ring3_spinlock_unlock(&spinlock);
         _exit(0);
     }
     check_child(child);
+    ring3_spinlock_unlock(&spinlock);
     ring3_mutex_unlock(&mutex);
     check_eq(pthread_join(thread, NULL), 0);
 }
