@@ -107,6 +107,8 @@ typedef struct ring3_channel {
     /* Messages in pieces, and copied in, are put together here. */
     unsigned char *storage;
     size_t stored;
+    uint64_t out_seen; /* the position of `out` at the last wait */
+    uint32_t at_once;  /* waits in a row that were over at once */
     uint32_t complete; /* a whole message is in storage */
     uint32_t shown;    /* what release gives back */
     uint32_t shown_fds;
@@ -172,7 +174,8 @@ int ring3_channel_send_fds(ring3_channel_t *channel, const void *data, size_t si
                            int count, const struct timespec *deadline);
 
 /** Receive one message. @return its size; -EMSGSIZE: longer than `size`, left there; -ETIMEDOUT;
- * -EPIPE, -ECONNRESET, -EPROTO. Descriptors that came with it are closed. */
+ * -EPIPE, -ECONNRESET, -EPROTO. Descriptors that came with it are closed. From shared memory a reader that
+ * keeps up with a stream, and answers nothing, lets messages gather for up to 3 microseconds. */
 ssize_t ring3_channel_receive(ring3_channel_t *channel, void *buffer, size_t size,
                               const struct timespec *deadline);
 

@@ -100,6 +100,7 @@ typedef struct ring3_ring_side {
     uint32_t bell_is_socket; /* one to send a byte to instead, which cannot block us */
     uint32_t broken;
     uint32_t crowded; /* so many waits more without yielding: others want the CPU */
+    uint32_t turns;   /* that the last wait spun */
 } ring3_ring_side_t;
 
 typedef struct ring3_ring_writer {
