@@ -91,6 +91,15 @@ int ring3_futex_wake(const uint32_t *word, int count, int shared)
 /* One look at the clock costs about as much as some spins; a yield may take a whole time slice. */
 #define TURNS_PER_CLOCK 64
 
+/*
+ * Where threads outnumber CPUs spinning is in vain, but a lock that goes from one to the next in order would
+ * put each of them to sleep and wake it again. So adaptive waiters let others run so often before they sleep;
+ * one that sleeps and is woken costs some tens of these.
+ */
+#ifndef RING3_WAIT_YIELDS
+#define RING3_WAIT_YIELDS 20U
+#endif
+
 int ring3_wait_change(const uint32_t *word, uint32_t old, ring3_wait_t how,
                       const struct timespec *deadline)
 {
@@ -106,7 +115,8 @@ int ring3_wait_change(const uint32_t *word, uint32_t old, ring3_wait_t how,
             return -ETIMEDOUT;
         if (turn < spins) {
             ring3_cpu_relax();
-        } else if (how == RING3_WAIT_YIELD) {
+        } else if (how == RING3_WAIT_YIELD ||
+                   (how == RING3_WAIT_ADAPTIVE && turn < spins + RING3_WAIT_YIELDS)) {
             self->parker->yield(self);
         } else if (ring3_park_turn(word, 0, word, old, deadline) == -ETIMEDOUT) {
             return ring3_load(word, RING3_ACQUIRE) != old ? 0 : -ETIMEDOUT;

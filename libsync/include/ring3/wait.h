@@ -4,7 +4,8 @@
  * none busy-waits on its own, and nothing else in ring3 blocks.
  *
  * Policies
- *     RING3_WAIT_ADAPTIVE  spin for a bounded time while that can help, then park: the default
+ *     RING3_WAIT_ADAPTIVE  spin for a bounded time while that can help, give up the CPU some times,
+ *                          then park: the default
  *     RING3_WAIT_SPIN      spin until the lock comes; only for threads that have a CPU each
  *     RING3_WAIT_YIELD     spin for a bounded time, then give up the CPU between looks
  *     RING3_WAIT_PARK      park at once
