@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -187,6 +188,77 @@ RING3_BENCH(fork_and_exec, .name = "start/fork_exec", .body = fork_and_exec, .se
             .teardown = shrink, .params = {1, 50, 200});
 RING3_BENCH(fork_only, .name = "start/fork", .body = fork_only, .setup = grow, .teardown = shrink,
             .params = {1, 50, 200});
+
+/* --- Writing to pages that a forked child shares ------------------------------------------------------------ */
+
+#define PAGES_MIB 16
+
+static void *grow_pages(const struct ring3_bench *bench, int threads, int64_t unused)
+{
+    (void)unused;
+    return grow(bench, threads, PAGES_MIB);
+}
+
+/* A byte to each page: nanoseconds and faults are added to `ns` and `faults`. */
+static void write_pages(const size_t *memory, double *ns, double *faults)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct timespec begun, ended;
+    struct rusage before, after;
+
+    (void)getrusage(RUSAGE_SELF, &before);
+    (void)clock_gettime(CLOCK_MONOTONIC, &begun);
+    for (size_t at = 0; at < memory[1]; at += page)
+        ((volatile char *)memory[0])[at]++;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ended);
+    (void)getrusage(RUSAGE_SELF, &after);
+    *ns += (double)(ended.tv_sec - begun.tv_sec) * 1e9 + (double)(ended.tv_nsec - begun.tv_nsec);
+    *faults += (double)(after.ru_minflt - before.ru_minflt);
+}
+
+/* `forks`: a child lives while the pages are written; with `again` only the second time counts. */
+static void pages(struct ring3_bench_thread *t, bool forks, bool again)
+{
+    const double count = PAGES_MIB * (double)(1 << 20) / (double)sysconf(_SC_PAGESIZE);
+    double ns = 0, faults = 0, unused = 0;
+
+    for (; ring3_bench_running(t); t->ops++) {
+        const pid_t child = forks ? fork() : 0;
+
+        if (forks && child == 0)
+            for (;;)
+                (void)pause();
+        if (again)
+            write_pages(t->shared, &unused, &unused);
+        write_pages(t->shared, &ns, &faults);
+        if (forks && (kill(child, SIGKILL) || waitpid(child, NULL, 0) != child))
+            abort();
+    }
+    ring3_bench_count(t, "write_ns", ns / count / (double)t->ops);
+    ring3_bench_count(t, "faults", faults / count / (double)t->ops);
+}
+
+static void own_pages(struct ring3_bench_thread *t)
+{
+    pages(t, false, false);
+}
+
+static void shared_pages(struct ring3_bench_thread *t)
+{
+    pages(t, true, false);
+}
+
+static void copied_pages(struct ring3_bench_thread *t)
+{
+    pages(t, true, true);
+}
+
+RING3_BENCH(own_pages, .name = "pages/own", .body = own_pages, .setup = grow_pages,
+            .teardown = shrink);
+RING3_BENCH(shared_pages, .name = "pages/shared_with_a_child", .body = shared_pages,
+            .setup = grow_pages, .teardown = shrink);
+RING3_BENCH(copied_pages, .name = "pages/once_more", .body = copied_pages, .setup = grow_pages,
+            .teardown = shrink);
 
 /* --- Files: forcing to disk, gathering ------------------------------------------------------------------------ */
 
