@@ -84,10 +84,13 @@ void ring3_slabs_publish(const char *name)
  * ----------------------------------------------------------------------------------------------------------------
  */
 
-static struct slab *slab_of(const void *block)
+static inline struct slab *slab_of(const void *block)
 {
-    const struct span_region *const region = ring3_span_region(block);
+    /* Nearly all are in the first region. */
+    const struct span_region *region = &ring3_span_regions[0];
 
+    if (ring3_unlikely((uintptr_t)block - region->base >= span_region_size(region)))
+        region = ring3_span_region(block);
     return &region->slabs[((uintptr_t)block - region->base) >> RING3_CHUNK_SHIFT];
 }
 
@@ -137,7 +140,7 @@ static unsigned slab_take(struct slab *slab, void **blocks, unsigned count)
 }
 
 /* The number of the block, or -1 if none that is in use starts there. */
-static int32_t index_in_use(const struct slab *slab, const void *block)
+static inline int32_t index_in_use(const struct slab *slab, const void *block)
 {
     const struct class_info *const info = &ring3_classes[slab->class];
     const uint32_t offset = (uint32_t)((const char *)block - slab->memory);
@@ -149,31 +152,39 @@ static int32_t index_in_use(const struct slab *slab, const void *block)
     return (int32_t)index;
 }
 
-/* False if the block is none that is in use. */
-static bool slab_give(struct depot *depot, unsigned class, void *block)
+/* The last slab of a class stays, or a program that swings around its edge would pay for it each time; of
+ * the larger classes it goes, because there it is the rule that a slab is empty, and for many classes
+ * together that adds up. */
+static void give_up_empty(struct depot *depot, unsigned class, struct slab *slab)
 {
-    struct slab *const slab = slab_of(block);
-    const int32_t index = slab->class == class ? index_in_use(slab, block) : -1;
+    if (class <= CLASS_LINEAR && depot->partial.next == depot->partial.prev)
+        return;
+    ring3_list_remove(&slab->link);
+    slab->class = 0;
+    depot->slabs--;
+    depot->dirty--;
+    ring3_span_give(slab->memory);
+}
 
-    if (index < 0)
+/* The block is that one of the slab. False if it is not in use. */
+static inline bool slab_give(struct depot *depot, unsigned class, struct slab *slab, uint32_t index)
+{
+    const uint64_t bit = UINT64_C(1) << (index % 64), free = slab->free[index / 64];
+
+    if (ring3_unlikely(free & bit))
         return false;
-    if (!slab->words)
-        ring3_list_add(&depot->partial, &slab->link);
-    slab->free[index / 64] |= UINT64_C(1) << (index % 64);
-    slab->words |= UINT64_C(1) << (index / 64);
-    slab->used--;
-    depot->dirty += !slab->dirty;
-    slab->dirty = true;
-    /* The last slab of a class stays, or a program that swings around its edge would pay for it
-     * each time; of the larger classes it goes, because there it is the rule that a slab is empty,
-     * and for many classes together that adds up. */
-    if (slab->used == 0 && (class > CLASS_LINEAR || depot->partial.next != depot->partial.prev)) {
-        ring3_list_remove(&slab->link);
-        slab->class = 0;
-        depot->slabs--;
-        depot->dirty--;
-        ring3_span_give(slab->memory);
+    slab->free[index / 64] = free | bit;
+    if (free == 0) {
+        if (!slab->words)
+            ring3_list_add(&depot->partial, &slab->link);
+        slab->words |= UINT64_C(1) << (index / 64);
     }
+    if (!slab->dirty) {
+        slab->dirty = true;
+        depot->dirty++;
+    }
+    if (ring3_unlikely(--slab->used == 0))
+        give_up_empty(depot, class, slab);
     return true;
 }
 
@@ -212,12 +223,22 @@ unsigned ring3_slab_take(unsigned class, void **blocks, unsigned count)
     return taken;
 }
 
-/* The first of the blocks that is none in use, or NULL. */
+/* The first of the blocks that is none in use, or NULL. Many go through here: what they have in common is
+ * looked up once. */
 static void *give(struct depot *depot, unsigned class, void *const *blocks, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (!slab_give(depot, class, blocks[i]))
+    const uint32_t reciprocal = ring3_class_reciprocals[class];
+    const uint32_t in_slab = ring3_classes[class].blocks;
+
+    for (unsigned i = 0; i < count; i++) {
+        const uint32_t offset = (uint32_t)((uintptr_t)blocks[i] % RING3_CHUNK);
+        const uint32_t index = (uint32_t)((uint64_t)offset * reciprocal >> 32);
+        struct slab *const slab = slab_of(blocks[i]);
+
+        if (slab->class != class || !starts_at(reciprocal, offset) || index >= in_slab ||
+            !slab_give(depot, class, slab, index))
             return blocks[i];
+    }
     depot->given += count;
     return NULL;
 }
