@@ -133,14 +133,10 @@ static int lock_again(union mutex *mutex)
     return 0;
 }
 
-static struct watch watch_of(union mutex *mutex, bool may_give_up, const void *site)
+static inline void watch_mutex(struct watch *watch, union mutex *mutex, bool may_give_up,
+                               const void *site)
 {
-    return (struct watch){.object = mutex,
-                          .record = &mutex->record,
-                          .type = LOCKSTAT_MUTEX,
-                          .mode = WATCH_WRITE,
-                          .may_give_up = may_give_up,
-                          .site = site};
+    watch_begin(watch, mutex, &mutex->record, LOCKSTAT_MUTEX, WATCH_WRITE, may_give_up, site);
 }
 
 static int lock(union mutex *mutex, clockid_t clock, const struct timespec *deadline,
@@ -154,7 +150,7 @@ static int lock(union mutex *mutex, clockid_t clock, const struct timespec *dead
     if (result <= 0)
         return result;
     if (locks.watched) {
-        watch = watch_of(mutex, deadline != NULL, site);
+        watch_mutex(&watch, mutex, deadline != NULL, site);
         watch_before(&watch);
     }
     result = try_to_take(mutex);
@@ -253,8 +249,9 @@ PUBLIC int pthread_mutex_trylock(pthread_mutex_t *object)
         return -result;
     now_mine(mutex);
     if (locks.watched) {
-        struct watch watch = watch_of(mutex, true, CALLER);
+        struct watch watch;
 
+        watch_mutex(&watch, mutex, true, CALLER);
         watch_before(&watch);
         watch_held(&watch);
     }

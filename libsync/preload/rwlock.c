@@ -100,15 +100,10 @@ static bool i_write(const union rwlock *lock)
     return ring3_load(&lock->writer, RING3_RELAXED) == my_id();
 }
 
-static struct watch watch_of(union rwlock *lock, enum watch_mode mode, bool may_give_up,
-                             const void *site)
+static inline void watch_rwlock(struct watch *watch, union rwlock *lock, enum watch_mode mode,
+                                bool may_give_up, const void *site)
 {
-    return (struct watch){.object = lock,
-                          .record = &lock->record,
-                          .type = LOCKSTAT_RWLOCK,
-                          .mode = mode,
-                          .may_give_up = may_give_up,
-                          .site = site};
+    watch_begin(watch, lock, &lock->record, LOCKSTAT_RWLOCK, mode, may_give_up, site);
 }
 
 static enum watch_mode reading(const union rwlock *lock, const struct thread *me)
@@ -128,7 +123,7 @@ static int lock_read(union rwlock *lock, clockid_t clock, const struct timespec 
     if (i_write(lock))
         return EDEADLK;
     if (locks.watched) {
-        watch = watch_of(lock, reading(lock, me), deadline != NULL, site);
+        watch_rwlock(&watch, lock, reading(lock, me), deadline != NULL, site);
         watch_before(&watch);
     }
     result = try_to_read(lock, me);
@@ -164,7 +159,7 @@ static int lock_write(union rwlock *lock, clockid_t clock, const struct timespec
     if (i_write(lock))
         return EDEADLK;
     if (locks.watched) {
-        watch = watch_of(lock, WATCH_WRITE, deadline != NULL, site);
+        watch_rwlock(&watch, lock, WATCH_WRITE, deadline != NULL, site);
         watch_before(&watch);
     }
     result = ring3_rwlock_trywrlock(&lock->rwlock);
@@ -186,7 +181,9 @@ static int lock_write(union rwlock *lock, clockid_t clock, const struct timespec
 /* A try that has succeeded. */
 static void tried(union rwlock *lock, enum watch_mode mode, const void *site)
 {
-    struct watch watch = watch_of(lock, mode, true, site);
+    struct watch watch;
+
+    watch_rwlock(&watch, lock, mode, true, site);
 
     watch_before(&watch);
     watch_held(&watch);

@@ -33,6 +33,22 @@ struct watch {
     uint64_t key;   /* of the chain with this lock at its end; lockdep.c */
 };
 
+/* Member by member: to build it elsewhere and copy it costs more than the lock, since what has just been
+ * written in small pieces cannot be read in large ones before it has left the store buffer. */
+static inline void watch_begin(struct watch *watch, void *object, uint32_t *record,
+                               enum lockstat_type type, enum watch_mode mode, bool may_give_up,
+                               const void *site)
+{
+    watch->object = object;
+    watch->record = record;
+    watch->type = type;
+    watch->mode = mode;
+    watch->may_give_up = may_give_up;
+    watch->site = site;
+    watch->began = 0;
+    watch->key = 0;
+}
+
 void watch_made(void *object, uint32_t *record, enum lockstat_type type, const void *site);
 void watch_unmade(void *object, uint32_t *record);
 
