@@ -121,7 +121,7 @@ enum command_kind command_look_up(struct shell *sh, const char *name, const void
     if (*found)
         return COMMAND_FUNCTION;
     *found = builtin;
-    if (builtin && (!sh->posix || !(builtin->flags & BUILTIN_SEARCHED) || is_in_path(sh) ||
+    if (builtin && (!in_posix_mode(sh) || !(builtin->flags & BUILTIN_SEARCHED) || is_in_path(sh) ||
                     command_path(sh, name, true)))
         return COMMAND_BUILTIN;
     *found = command_path(sh, name, true);
@@ -204,7 +204,7 @@ char **script_arguments(struct shell *sh, char **argv, const char *path)
     while (argv[count])
         count++;
     list = arena_alloc(&sh->arena, (count + 2) * sizeof(*list));
-    list[0] = sh->posix ? "sh" : "r3sh";
+    list[0] = in_posix_mode(sh) ? "sh" : "r3sh";
     list[1] = (char *)(uintptr_t)path;
     memcpy(list + 2, argv + 1, count * sizeof(*list));
     return list;

@@ -130,5 +130,5 @@ struct parser_hooks parser_hooks_for(struct shell *sh)
                                  .alias = alias_value,
                                  .report = report,
                                  .too_deep = too_deep,
-                                 .extensions = !sh->posix};
+                                 .extensions = !in_posix_mode(sh)};
 }

@@ -99,7 +99,7 @@ static struct arith_env environment(struct shell *sh)
 /* Arrays are no part of the standard's arithmetic. */
 static int refuse_subscripts(struct shell *sh, const char *text, size_t length)
 {
-    if (!sh->posix || !memchr(text, '[', length))
+    if (!in_posix_mode(sh) || !memchr(text, '[', length))
         return 0;
     complain(sh, "arithmetic: unexpected '['");
     return -1;

@@ -241,7 +241,7 @@ void job_tell_stopped(struct shell *sh, struct job *job)
 /* PIPESTATUS. */
 static void keep_statuses(struct shell *sh, const struct job *job)
 {
-    if (job->count < 2 || sh->posix)
+    if (job->count < 2 || in_posix_mode(sh))
         return;
     if (job->count > sh->stage_room) {
         sh->stage_room = job->count;

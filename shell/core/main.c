@@ -83,7 +83,7 @@ static int parse_options(struct shell *sh, int argc, char **argv, uint32_t *give
             continue;
         }
         if (strcmp(argv[i], "--posix") == 0) {
-            sh->posix = true;
+            sh->options |= 1u << OPTION_POSIX;
             continue;
         }
         const char *const word = argv[i];
@@ -178,7 +178,7 @@ static enum flow run_session_file(struct shell *sh)
     const char *const home = variable_value(sh->home);
     char *file;
 
-    if (sh->posix || !is_interactive(sh))
+    if (in_posix_mode(sh) || !is_interactive(sh))
         return FLOW_NEXT;
     if (sh->start_up_file)
         return run_file(sh, sh->start_up_file, true);
@@ -280,7 +280,8 @@ static void set_name(struct shell *sh, const char *argv0)
     sh->name = argv0;
     sh->login = *argv0 == '-';
     base += *base == '-';
-    sh->posix = strcmp(base, "sh") == 0;
+    if (strcmp(base, "sh") == 0)
+        sh->options |= 1u << OPTION_POSIX;
 }
 
 static enum flow run_main(struct shell *sh, int argc, char **argv, int operand)

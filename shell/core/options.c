@@ -6,25 +6,16 @@ static const struct {
     char letter;
     const char *name;
 } options[OPTION_COUNT] = {
-    [OPTION_ALLEXPORT] = {'a', "allexport"},
-    [OPTION_ERREXIT] = {'e', "errexit"},
-    [OPTION_IGNOREEOF] = {0, "ignoreeof"},
-    [OPTION_MONITOR] = {'m', "monitor"},
-    [OPTION_NOCLOBBER] = {'C', "noclobber"},
-    [OPTION_NOEXEC] = {'n', "noexec"},
-    [OPTION_NOGLOB] = {'f', "noglob"},
-    [OPTION_NOLOG] = {0, "nolog"},
-    [OPTION_NOTIFY] = {'b', "notify"},
-    [OPTION_NOUNSET] = {'u', "nounset"},
-    [OPTION_VERBOSE] = {'v', "verbose"},
-    [OPTION_VI] = {0, "vi"},
-    [OPTION_EMACS] = {0, "emacs"},
-    [OPTION_XTRACE] = {'x', "xtrace"},
-    [OPTION_PIPEFAIL] = {0, "pipefail"},
-    [OPTION_HASHALL] = {'h', "hashall"},
-    [OPTION_STRICT] = {0, "strict"},
-    [OPTION_INTERACTIVE] = {'i', NULL},
-    [OPTION_STDIN] = {'s', NULL},
+    [OPTION_ALLEXPORT] = {'a', "allexport"}, [OPTION_ERREXIT] = {'e', "errexit"},
+    [OPTION_IGNOREEOF] = {0, "ignoreeof"},   [OPTION_MONITOR] = {'m', "monitor"},
+    [OPTION_NOCLOBBER] = {'C', "noclobber"}, [OPTION_NOEXEC] = {'n', "noexec"},
+    [OPTION_NOGLOB] = {'f', "noglob"},       [OPTION_NOLOG] = {0, "nolog"},
+    [OPTION_NOTIFY] = {'b', "notify"},       [OPTION_NOUNSET] = {'u', "nounset"},
+    [OPTION_VERBOSE] = {'v', "verbose"},     [OPTION_VI] = {0, "vi"},
+    [OPTION_EMACS] = {0, "emacs"},           [OPTION_XTRACE] = {'x', "xtrace"},
+    [OPTION_PIPEFAIL] = {0, "pipefail"},     [OPTION_HASHALL] = {'h', "hashall"},
+    [OPTION_STRICT] = {0, "strict"},         [OPTION_POSIX] = {0, "posix"},
+    [OPTION_INTERACTIVE] = {'i', NULL},      [OPTION_STDIN] = {'s', NULL},
     [OPTION_COMMAND] = {'c', NULL},
 };
 
@@ -54,6 +45,9 @@ int option_set(struct shell *sh, enum option option, bool on)
         monitor_stop(sh);
         return 0;
     }
+    /* Names of commands may mean something else then. */
+    if (option == OPTION_POSIX)
+        sh->generation++;
     /* What it is built on comes with it, and stays when it goes. */
     if (on && option == OPTION_STRICT)
         sh->options |= 1u << OPTION_ERREXIT | 1u << OPTION_NOUNSET | 1u << OPTION_PIPEFAIL;

@@ -129,7 +129,7 @@ static struct value element_of(struct shell *sh, struct parameter *parameter, in
     size_t length;
     long index;
 
-    if (!sh->posix && strcmp(parameter->name, "PIPESTATUS") == 0)
+    if (!in_posix_mode(sh) && strcmp(parameter->name, "PIPESTATUS") == 0)
         refresh_statuses(sh, v);
     if (parameter->range != RANGE_INDEX)
         return joined(sh, row_of(sh, parameter), parameter->range == RANGE_JOINED);

@@ -91,7 +91,7 @@ static enum flow syntax_error(struct shell *sh, struct parser *p, bool top)
 
 enum flow run_input(struct shell *sh, struct input *input, unsigned flags)
 {
-    const struct parser_hooks hooks = parser_hooks_for(sh);
+    struct parser_hooks hooks = parser_hooks_for(sh);
     struct parser parser, *const outer = sh->parser;
     const char *const file = sh->file;
     const uint32_t line = sh->line;
@@ -105,8 +105,10 @@ enum flow run_input(struct shell *sh, struct input *input, unsigned flags)
     sh->file = input->name;
     while (flow == FLOW_NEXT) {
         struct program *program;
-        const enum parse_result got = parse_program(&parser, &program);
+        enum parse_result got;
 
+        hooks.extensions = !in_posix_mode(sh); /* the last command may have changed it */
+        got = parse_program(&parser, &program);
         if (got == PARSE_END) {
             if (sh->flow != FLOW_NEXT) {
                 flow = sh->flow;

@@ -53,6 +53,7 @@ enum option {
     OPTION_PIPEFAIL,
     OPTION_HASHALL,
     OPTION_STRICT,
+    OPTION_POSIX,
     OPTION_INTERACTIVE, /* those from here on cannot be changed by set */
     OPTION_STDIN,
     OPTION_COMMAND,
@@ -105,7 +106,7 @@ struct shell {
     const char *name; /* $0 */
     pid_t pid;        /* $$ */
     pid_t last_background;
-    bool posix, login, fork_always;
+    bool login, fork_always;
     bool forked;              /* this process is a subshell */
     int forks;                /* how many levels of such processes there are above */
     bool keep_redirects;      /* of the built-in that just ran: it was exec */
@@ -178,6 +179,11 @@ struct shell {
 static inline bool option_on(const struct shell *sh, enum option option)
 {
     return sh->options >> option & 1;
+}
+
+static inline bool in_posix_mode(const struct shell *sh)
+{
+    return option_on(sh, OPTION_POSIX);
 }
 
 /* It talks with a user: a subshell does not. */

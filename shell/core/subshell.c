@@ -40,6 +40,8 @@ void subshell_leave(struct shell *sh, struct subshell *sub)
     sh->scope--;
     sh->stage_count = 0;
     sh->subshell = sub->outer;
+    if ((sh->options ^ sub->options) >> OPTION_POSIX & 1)
+        sh->generation++;
     sh->options = sub->options;
     sh->capture = sub->capture;
     sh->functions = sub->functions;

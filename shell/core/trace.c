@@ -61,7 +61,7 @@ static void trace_plain(struct shell *sh, const struct assignment *assignments, 
 
 static bool trace_is_json(struct shell *sh)
 {
-    const char *const format = sh->posix ? NULL : variable_get(sh, "XTRACE_FORMAT");
+    const char *const format = in_posix_mode(sh) ? NULL : variable_get(sh, "XTRACE_FORMAT");
 
     return format && strcmp(format, "json") == 0;
 }

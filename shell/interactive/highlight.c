@@ -27,8 +27,10 @@ struct reading {
 static void reading_begin(struct reading *r, struct shell *sh, const char *text, size_t len)
 {
     *r = (struct reading){.input = {.name = "line", .line = 1}};
-    r->hooks =
-        (struct parser_hooks){.context = sh, .report = report_nothing, .too_deep = is_too_deep};
+    r->hooks = (struct parser_hooks){.context = sh,
+                                     .report = report_nothing,
+                                     .too_deep = is_too_deep,
+                                     .extensions = !in_posix_mode(sh)};
     buf_add(&r->input.text, text, len);
     parser_init(&r->parser, &r->input, &r->hooks);
     r->program = program_new("line");

@@ -232,11 +232,11 @@ char *prompt_text(struct session *s, const char *format)
     char *expanded;
 
     for (const char *c = format; *c; c++) {
-        if (*c == '\\' && !s->sh->posix)
+        if (*c == '\\' && !in_posix_mode(s->sh))
             c += add_escape(s, &text, c + 1);
-        else if (*c == '!' && s->sh->posix && c[1] == '!')
+        else if (*c == '!' && in_posix_mode(s->sh) && c[1] == '!')
             buf_addc(&text, *c++);
-        else if (*c == '!' && s->sh->posix)
+        else if (*c == '!' && in_posix_mode(s->sh))
             buf_addf(&text, "%zu", history_count(s->history) + 1);
         else
             buf_addc(&text, *c);

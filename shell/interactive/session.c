@@ -291,7 +291,7 @@ static bool shows_branch(struct session *s)
 {
     const char *const text = variable_get(s->sh, "PS1");
 
-    return text && strstr(text, "\\g") && !s->sh->posix;
+    return text && strstr(text, "\\g") && !in_posix_mode(s->sh);
 }
 
 static char *begin_prompt(struct session *s, bool continued)
@@ -366,7 +366,7 @@ static void set_prompts(struct shell *sh)
 {
     const char *const prompt = variable_get(sh, "PS1");
 
-    if (sh->posix)
+    if (in_posix_mode(sh))
         return;
     if (!prompt || strcmp(prompt, "$ ") == 0 || strcmp(prompt, "# ") == 0)
         variable_set_name(sh, "PS1", default_prompt);

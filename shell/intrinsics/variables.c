@@ -120,7 +120,8 @@ int intrinsic_unset(struct builtin_io *io, int argc, char **argv)
 
         if (functions) {
             function_unset(sh, argv[i]);
-        } else if (!sh->posix && array_reference(sh, argv[i], strlen(argv[i]), &v, &index)) {
+        } else if (!in_posix_mode(sh) &&
+                   array_reference(sh, argv[i], strlen(argv[i]), &v, &index)) {
             status = array_unset(sh, v, index) ? 1 : status;
         } else if (!is_name_text(argv[i], strlen(argv[i]))) {
             status = intrinsic_fail(sh, 2, "unset: %s: not a variable's name", argv[i]);

@@ -78,3 +78,12 @@ errs 'sh: no elements in arithmetic' "unexpected '['" 'echo $((a[1]))'
 does 'sh: += is part of a name' '127' 'x+=1 2>/dev/null; echo $?'
 does 'sh: a slice is an error where it is expanded' 'on 2' 'x=abc; echo on | tr -d "\n"; (echo "${x:1:1}") 2>/dev/null; echo " $?"'
 does 'sh: a replacement too' '2' 'x=abc; (echo "${x/a/b}") 2>/dev/null; echo "$?"'
+sh=$work/bin/r3sh
+does 'set -o posix counts from the next line on' '1 {a,b} a b' 'a=(1); set -o posix; b=(2); printf "%s " $a
+printf "%s " {a,b}; set +o posix
+echo {a,b}'
+does 'a subshell undoes it' 'posix off a b' '(set -o posix); set -o | grep posix | tr -s " " | tr "\n" " "
+echo {a,b}'
+errs 'what is no syntax then is an error' "unexpected '('" 'set -o posix
+a=(1)'
+does 'it is among the options' 'posix on' 'set -o posix; set -o | grep posix | tr -s " "'
