@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Indexed arrays, an extension. Element 0 is the value of the variable, as everywhere where there are arrays; the others
+ * Arrays, an extension. Element 0 is the value of the variable, as everywhere where there are arrays; the others
  * are kept in order of their indices, so that adding at the end is cheap and holes cost nothing.
+ *
+ * Of an array with keys an element's index is the hash of its key, or the next that is free: it is found as
+ * others are, and all else is the same. The order in which they are listed means nothing.
  */
 #include "core/expand.h"
 
@@ -21,14 +24,18 @@ struct elements *elements_copy(const struct elements *elements)
     for (size_t i = 0; i < elements->count; i++) {
         copy->list[i] = elements->list[i];
         copy->list[i].text = must_copy(elements->list[i].text, elements->list[i].length);
+        if (copy->list[i].key)
+            copy->list[i].key = must_copy(copy->list[i].key, strlen(copy->list[i].key));
     }
     return copy;
 }
 
 void elements_free(struct elements *elements)
 {
-    for (size_t i = 0; elements && i < elements->count; i++)
+    for (size_t i = 0; elements && i < elements->count; i++) {
         free(elements->list[i].text);
+        free(elements->list[i].key);
+    }
     free(elements);
 }
 
@@ -71,9 +78,10 @@ size_t array_count(const struct variable *v)
     return (v->text != NULL) + (v->elements ? v->elements->count : 0);
 }
 
-const char *array_get(const struct variable *v, long index, size_t *length)
+const char *array_get(const struct variable *v, struct subscript at, size_t *length)
 {
     const struct element_value *element;
+    long index = at.index;
 
     if (index < 0)
         index += array_end(v);
@@ -86,16 +94,21 @@ const char *array_get(const struct variable *v, long index, size_t *length)
     return element ? element->text : NULL;
 }
 
-const char *array_nth(const struct variable *v, size_t n, long *index, size_t *length)
+const char *array_nth(const struct variable *v, size_t n, struct subscript *at, size_t *length)
 {
+    const struct element_value *element;
+
     if (v->text && n-- == 0) {
-        *index = 0;
+        *at = (struct subscript){.index = 0};
+        if (v->flags & VARIABLE_KEYS)
+            *at = (struct subscript){0, "0", 1};
         *length = v->length;
         return variable_value(v);
     }
-    *index = v->elements->list[n].index;
-    *length = v->elements->list[n].length;
-    return v->elements->list[n].text;
+    element = &v->elements->list[n];
+    *at = (struct subscript){element->index, element->key, element->key ? strlen(element->key) : 0};
+    *length = element->length;
+    return element->text;
 }
 
 /* The element of that index, made if it is not there. */
@@ -133,10 +146,11 @@ static int from_start(struct shell *sh, const struct variable *v, long *index)
     return -EINVAL;
 }
 
-static int put(struct shell *sh, struct variable *v, long index, const char *text, size_t length,
-               bool append)
+static int put(struct shell *sh, struct variable *v, struct subscript at, const char *text,
+               size_t length, bool append)
 {
     struct element_value *element;
+    long index = at.index;
     size_t before;
     char *value;
     int err = from_start(sh, v, &index);
@@ -149,6 +163,8 @@ static int put(struct shell *sh, struct variable *v, long index, const char *tex
     if (err)
         return err;
     element = make(v, index);
+    if (at.key && !element->key)
+        element->key = must_copy(at.key, at.key_length);
     before = append ? element->length : 0;
     value = must_alloc(before + length + 1);
     if (before)
@@ -161,19 +177,25 @@ static int put(struct shell *sh, struct variable *v, long index, const char *tex
     return 0;
 }
 
-int array_set(struct shell *sh, struct variable *v, long index, const char *text, size_t length)
+int array_set(struct shell *sh, struct variable *v, struct subscript at, const char *text,
+              size_t length)
 {
-    return put(sh, v, index, text, length, false);
+    return put(sh, v, at, text, length, false);
 }
 
-int array_append(struct shell *sh, struct variable *v, long index, const char *text, size_t length)
+int array_append(struct shell *sh, struct variable *v, struct subscript at, const char *text,
+                 size_t length)
 {
-    return put(sh, v, index, text, length, true);
+    return put(sh, v, at, text, length, true);
 }
 
-int array_unset(struct shell *sh, struct variable *v, long index)
+/* Keys that had to take a later place because of one that is gone move up, or they would not be found. */
+static void close_ranks(struct elements *elements, size_t place, long free_index);
+
+int array_unset(struct shell *sh, struct variable *v, struct subscript at)
 {
     struct element_value *element;
+    long index = at.index;
     int err = from_start(sh, v, &index);
 
     if (!err)
@@ -182,10 +204,12 @@ int array_unset(struct shell *sh, struct variable *v, long index)
         return err;
     if (index == 0) {
         struct elements *const others = v->elements;
+        const uint8_t keys = v->flags & VARIABLE_KEYS;
 
         v->elements = NULL; /* number 0 alone goes */
         err = variable_unset(sh, v);
         v->elements = others;
+        v->flags |= keys;
         return err;
     }
     element = find(v, index);
@@ -194,38 +218,87 @@ int array_unset(struct shell *sh, struct variable *v, long index)
         const size_t place = (size_t)(element - elements->list);
 
         free(element->text);
+        free(element->key);
         elements->count--;
         memmove(element, element + 1, (elements->count - place) * sizeof(*element));
+        if (v->flags & VARIABLE_KEYS)
+            close_ranks(elements, place, index);
     }
     return 0;
 }
 
 int array_clear(struct shell *sh, struct variable *v)
 {
-    const bool exported = v->flags & VARIABLE_EXPORT;
+    const bool exported = v->flags & VARIABLE_EXPORT, keys = v->flags & VARIABLE_KEYS;
     const int err = variable_unset(sh, v);
 
+    if (!err && keys)
+        variable_flag(sh, v, VARIABLE_KEYS);
     if (!err && exported)
         variable_export(sh, v, true);
     return err;
 }
 
-int array_index(struct shell *sh, const char *text, size_t length, long *index)
+/* FNV-1a; never 0, and far from overflow. */
+static long index_of_key(const char *key, size_t length)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    if (length == 1 && *key == '0')
+        return 0;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)key[i]) * UINT64_C(0x100000001b3);
+    return (long)(hash >> 3 & (LONG_MAX / 2)) + 1;
+}
+
+static bool has_key(const struct element_value *element, const char *key, size_t length)
+{
+    return strncmp(element->key, key, length) == 0 && element->key[length] == '\0';
+}
+
+static void close_ranks(struct elements *elements, size_t place, long free_index)
+{
+    for (; place < elements->count && elements->list[place].index == free_index + 1; place++) {
+        struct element_value *const element = &elements->list[place];
+
+        if (index_of_key(element->key, strlen(element->key)) > free_index)
+            break;
+        element->index = free_index++;
+    }
+}
+
+static struct subscript place_of_key(const struct variable *v, const char *key, size_t length)
+{
+    struct subscript at = {index_of_key(key, length), key, length};
+
+    if (at.index)
+        for (const struct element_value *element;
+             (element = find(v, at.index)) && !has_key(element, key, length);)
+            at.index++;
+    return at;
+}
+
+int array_subscript(struct shell *sh, const struct variable *v, const char *text, size_t length,
+                    struct subscript *at)
 {
     long long value;
 
+    if (v->flags & VARIABLE_KEYS) {
+        *at = place_of_key(v, text, length);
+        return 0;
+    }
     if (expand_arithmetic_text(sh, text, length, &value))
         return -1;
     if (value < LONG_MIN / 2 || value > LONG_MAX / 2) {
         complain(sh, "%lld: the subscript is out of range", value);
         return -1;
     }
-    *index = (long)value;
+    *at = (struct subscript){.index = (long)value};
     return 0;
 }
 
 bool array_reference(struct shell *sh, const char *text, size_t length, struct variable **v,
-                     long *index)
+                     struct subscript *at)
 {
     const char *const open = memchr(text, '[', length);
     const size_t name = open ? (size_t)(open - text) : 0;
@@ -233,7 +306,19 @@ bool array_reference(struct shell *sh, const char *text, size_t length, struct v
     if (!open || text[length - 1] != ']' || !is_name_text(text, name))
         return false;
     *v = variable_intern(sh, text, name);
-    return array_index(sh, open + 1, length - name - 2, index) == 0;
+    return array_subscript(sh, *v, open + 1, length - name - 2, at) == 0;
+}
+
+int array_use_keys(struct shell *sh, struct variable *v)
+{
+    if (v->flags & VARIABLE_KEYS)
+        return 0;
+    if (v->elements && v->elements->count) {
+        complain(sh, "%s: its elements have numbers, and cannot have keys", v->name);
+        return -EINVAL;
+    }
+    variable_flag(sh, v, VARIABLE_KEYS);
+    return 0;
 }
 
 /* --- name=( … ) ------------------------------------------------------------------------------ */
@@ -243,10 +328,11 @@ int assign_elements(struct shell *sh, struct assignment *assignment)
     struct variable *const v = assignment->cache;
     struct new_value {
         char *text;
-        long index;
+        struct subscript at;
     } * values;
+    const bool keys = v->flags & VARIABLE_KEYS;
     struct fields fields;
-    long next = assignment->append ? array_end(v) : 0;
+    struct subscript next = {.index = assignment->append && !keys ? array_end(v) : 0};
     size_t count = 0, room = 16;
     int err = 0;
 
@@ -260,16 +346,19 @@ int assign_elements(struct shell *sh, struct assignment *assignment)
             const char *const subscript = expand_string(sh, element->subscript, &length);
             char *text;
 
-            if (!subscript || array_index(sh, subscript, length, &next))
+            if (!subscript || array_subscript(sh, v, subscript, length, &next))
                 return -1;
             text = expand_string(sh, element->value, &length);
             if (!text)
                 return -1;
-            if (next < 0) {
+            if (next.index < 0) {
                 complain(sh, "%s: the subscript is before the first element", v->name);
                 return -1;
             }
             fields_add(&fields, text);
+        } else if (keys) {
+            complain(sh, "%s: an element without a key", v->name);
+            return -1;
         } else if (expand_fields(&fields, element->value)) {
             return -1;
         }
@@ -281,12 +370,17 @@ int assign_elements(struct shell *sh, struct assignment *assignment)
                 values = more;
                 room *= 2;
             }
-            values[count++] = (struct new_value){fields.list[i], next++};
+            values[count++] = (struct new_value){fields.list[i], next};
+            next.index++;
         }
     }
     if (!assignment->append)
         err = array_clear(sh, v);
-    for (size_t i = 0; i < count && !err; i++)
-        err = array_set(sh, v, values[i].index, values[i].text, strlen(values[i].text));
+    for (size_t i = 0; i < count && !err; i++) {
+        /* Others may have come to the place of a key meanwhile. */
+        if (keys)
+            values[i].at = place_of_key(v, values[i].at.key, values[i].at.key_length);
+        err = array_set(sh, v, values[i].at, values[i].text, strlen(values[i].text));
+    }
     return err ? -1 : 0;
 }

@@ -70,8 +70,9 @@ static enum truth matches_regex(struct shell *sh, const struct word *word, const
             if (array_clear(sh, found))
                 result = WRONG;
             for (long i = 0; result == YES && i < 10 && i <= (long)regex.re_nsub; i++)
-                if (match[i].rm_so >= 0 && array_set(sh, found, i, subject + match[i].rm_so,
-                                                     (size_t)(match[i].rm_eo - match[i].rm_so)))
+                if (match[i].rm_so >= 0 &&
+                    array_set(sh, found, (struct subscript){.index = i}, subject + match[i].rm_so,
+                              (size_t)(match[i].rm_eo - match[i].rm_so)))
                     result = WRONG;
             regfree(&regex);
         } else {
@@ -149,8 +150,8 @@ static enum truth unary(struct shell *sh, const struct condition *condition)
     const char *const value = expand_string(sh, condition->a, NULL);
     struct variable *v;
     enum option option;
+    struct subscript at;
     size_t length;
-    long index;
 
     if (!value)
         return WRONG;
@@ -159,8 +160,8 @@ static enum truth unary(struct shell *sh, const struct condition *condition)
         option = option_of_name(value);
         return truth(option < OPTION_COUNT && option_on(sh, option));
     case 'v':
-        if (array_reference(sh, value, strlen(value), &v, &index))
-            return truth(array_get(v, index, &length) != NULL);
+        if (array_reference(sh, value, strlen(value), &v, &at))
+            return truth(array_get(v, at, &length) != NULL);
         return truth(is_name_text(value, strlen(value)) && variable_get(sh, value));
     default:
         return by_test(sh, 3, condition->operator, value, NULL);

@@ -41,10 +41,10 @@ static const char *arithmetic_get(void *ctx, const char *name, size_t length)
     struct variable *v;
 
     if (name[length - 1] == ']') {
+        struct subscript at;
         size_t size;
-        long index;
 
-        return array_reference(sh, name, length, &v, &index) ? array_get(v, index, &size) : NULL;
+        return array_reference(sh, name, length, &v, &at) ? array_get(v, at, &size) : NULL;
     }
     v = variable_intern(sh, name, length);
 
@@ -79,13 +79,13 @@ static int arithmetic_set(void *ctx, const char *name, size_t length, long long 
     char text[24];
     const size_t size = format_number(text, value);
     struct variable *v;
-    long index;
+    struct subscript at;
 
     if (name[length - 1] != ']')
         return variable_set(sh, variable_intern(sh, name, length), text, size);
-    if (!array_reference(sh, name, length, &v, &index))
+    if (!array_reference(sh, name, length, &v, &at))
         return -EPERM;
-    return array_set(sh, v, index, text, size) ? -EPERM : 0;
+    return array_set(sh, v, at, text, size) ? -EPERM : 0;
 }
 
 static struct arith_env environment(struct shell *sh)

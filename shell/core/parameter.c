@@ -47,11 +47,15 @@ static struct row row_of(struct shell *sh, struct parameter *parameter)
     row.list = arena_alloc(&sh->arena, ((size_t)row.count + 1) * sizeof(char *));
     for (int i = 0; i < row.count; i++) {
         size_t length;
-        long index;
-        const char *const text = array_nth(v, (size_t)i, &index, &length);
+        struct subscript at;
+        const char *const text = array_nth(v, (size_t)i, &at, &length);
 
-        row.list[i] = parameter->indices ? (char *)(uintptr_t)number(sh, index).text
-                                         : arena_copy(&sh->arena, text, length);
+        if (!parameter->indices)
+            row.list[i] = arena_copy(&sh->arena, text, length);
+        else if (at.key)
+            row.list[i] = arena_copy(&sh->arena, at.key, at.key_length);
+        else
+            row.list[i] = (char *)(uintptr_t)number(sh, at.index).text;
     }
     return row;
 }
@@ -115,9 +119,11 @@ static void refresh_statuses(struct shell *sh, struct variable *v)
     if (array_clear(sh, v))
         return;
     for (int i = 0; i < sh->stage_count; i++)
-        array_set(sh, v, i, text, (size_t)snprintf(text, sizeof text, "%d", sh->stage_status[i]));
+        array_set(sh, v, (struct subscript){.index = i}, text,
+                  (size_t)snprintf(text, sizeof text, "%d", sh->stage_status[i]));
     if (!sh->stage_count)
-        array_set(sh, v, 0, text, (size_t)snprintf(text, sizeof text, "%d", sh->status));
+        array_set(sh, v, (struct subscript){.index = 0}, text,
+                  (size_t)snprintf(text, sizeof text, "%d", sh->status));
 }
 
 /* ${x[…]}, and the variable that is made of what the shell knows. *err: after a message. */
@@ -126,17 +132,17 @@ static struct value element_of(struct shell *sh, struct parameter *parameter, in
     struct variable *const v = variable_of(sh, parameter);
     struct value value = {NULL, 0};
     const char *subscript;
+    struct subscript at;
     size_t length;
-    long index;
 
     if (!in_posix_mode(sh) && strcmp(parameter->name, "PIPESTATUS") == 0)
         refresh_statuses(sh, v);
     if (parameter->range != RANGE_INDEX)
         return joined(sh, row_of(sh, parameter), parameter->range == RANGE_JOINED);
     subscript = expand_string(sh, parameter->subscript, &length);
-    *err = !subscript || array_index(sh, subscript, length, &index);
+    *err = !subscript || array_subscript(sh, v, subscript, length, &at);
     if (!*err)
-        value.text = array_get(v, index, &value.length);
+        value.text = array_get(v, at, &value.length);
     return value;
 }
 
@@ -217,19 +223,22 @@ static int slice_row(struct expansion *x, const struct part *part)
     struct shell *const sh = x->sh;
     struct row row = row_of(sh, part->parameter);
     const struct variable *const v = part->parameter->range ? part->parameter->cache : NULL;
+    const bool keys = v && v->flags & VARIABLE_KEYS; /* then only the order counts */
     struct slice slice;
     int first = 0;
 
-    if (slice_read(sh, part, v ? array_end(v) : row.count + 1, &slice))
+    if (slice_read(sh, part, keys ? row.count : v ? array_end(v) : row.count + 1, &slice))
         return -1;
     if (slice.from < 0 || slice.length < 0) {
         row.count = 0;
+    } else if (keys) {
+        first = slice.from < row.count ? (int)slice.from : row.count;
     } else if (v) {
+        struct subscript at;
         size_t length;
-        long index;
 
         while (first < row.count &&
-               (array_nth(v, (size_t)first, &index, &length), index < slice.from))
+               (array_nth(v, (size_t)first, &at, &length), at.index < slice.from))
             first++;
     } else if (slice.from > 0) {
         first = slice.from - 1 < row.count ? (int)slice.from - 1 : row.count;

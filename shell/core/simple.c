@@ -55,16 +55,19 @@ static int assign_extended(struct shell *sh, const struct assignment *assignment
     size_t length;
     const char *value =
         assignment->subscript ? expand_string(sh, assignment->subscript, &length) : "";
-    long index = 0;
+    struct subscript at = {.index = 0};
     int err;
 
-    if (!value || (assignment->subscript && array_index(sh, value, length, &index)))
+    if (!value || (assignment->subscript && array_subscript(sh, v, value, length, &at)))
         return -1;
     value = expand_string(sh, assignment->value, &length);
     if (!value)
         return -1;
-    err = assignment->append ? array_append(sh, v, index, value, length)
-                             : array_set(sh, v, index, value, length);
+    /* The value may have changed the array. */
+    if (at.key)
+        (void)array_subscript(sh, v, at.key, at.key_length, &at);
+    err = assignment->append ? array_append(sh, v, at, value, length)
+                             : array_set(sh, v, at, value, length);
     return err ? -1 : 0;
 }
 
@@ -194,11 +197,12 @@ static enum flow dispatch(struct shell *sh, enum command_kind kind, const void *
     }
 }
 
-/* local a=( … ): the variable is made local before it is assigned; export and readonly find it assigned. */
+/* local a=( … ): the variable is made local, and one with keys, before it is assigned; export and readonly find it
+ * assigned. */
 static enum flow declare_arrays(struct shell *sh, struct simple *simple, enum command_kind kind,
                                 const void *found, int argc, char **argv, unsigned flags)
 {
-    const bool after = strcmp(argv[0], "local") == 0;
+    const bool after = *argv[0] != 'e' && *argv[0] != 'r';
     enum flow flow;
 
     if (!after && assign_all(sh, simple->arrays))

@@ -99,12 +99,12 @@ static void json_assignments(struct shell *sh, struct buf *to, const struct assi
         json_string(to, one->name);
         buf_adds(to, one->array ? ":[" : ":");
         for (size_t i = 0; i < count; i++) {
+            struct subscript at;
             size_t length;
-            long index;
 
             if (i)
                 buf_addc(to, ',');
-            json_string(to, array_count(v) ? array_nth(v, i, &index, &length) : "");
+            json_string(to, array_count(v) ? array_nth(v, i, &at, &length) : "");
         }
         if (one->array)
             buf_addc(to, ']');

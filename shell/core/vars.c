@@ -194,6 +194,7 @@ int variable_unset(struct shell *sh, struct variable *v)
     v->text = NULL;
     v->elements = NULL;
     v->length = v->capacity = 0;
+    v->flags &= (uint8_t)~VARIABLE_KEYS;
     changed(sh, v);
     variable_export(sh, v, false);
     return 0;

@@ -11,6 +11,7 @@
 #define VARIABLE_EXPORT   1u
 #define VARIABLE_READONLY 2u
 #define VARIABLE_WATCHED  4u /* vars.c must know when it changes */
+#define VARIABLE_KEYS     8u /* an array whose subscripts are texts */
 
 struct variable {
     char *text;      /* NAME=value, or NULL: unset */
@@ -62,29 +63,42 @@ struct elements {
         long index;
         size_t length;
         char *text;
+        char *key; /* of an array with keys; else NULL */
     } list[];
 };
 
+/* A place in an array. The index of a key is made of its hash, and 0 for the key 0. */
+struct subscript {
+    long index;
+    const char *key; /* NULL: there is none */
+    size_t key_length;
+};
+
 /* The value, or NULL: unset. A negative index counts from the end. */
-const char *array_get(const struct variable *v, long index, size_t *length);
+const char *array_get(const struct variable *v, struct subscript at, size_t *length);
 /* 0; -EPERM or -EINVAL after a message. */
-int array_set(struct shell *sh, struct variable *v, long index, const char *text, size_t length);
-int array_append(struct shell *sh, struct variable *v, long index, const char *text, size_t length);
-int array_unset(struct shell *sh, struct variable *v, long index);
+int array_set(struct shell *sh, struct variable *v, struct subscript at, const char *text,
+              size_t length);
+int array_append(struct shell *sh, struct variable *v, struct subscript at, const char *text,
+                 size_t length);
+int array_unset(struct shell *sh, struct variable *v, struct subscript at);
 /* Remove all elements. */
 int array_clear(struct shell *sh, struct variable *v);
 size_t array_count(const struct variable *v);
 /* One more than the highest index. */
 long array_end(const struct variable *v);
 /* The n-th of those that are set. */
-const char *array_nth(const struct variable *v, size_t n, long *index, size_t *length);
+const char *array_nth(const struct variable *v, size_t n, struct subscript *at, size_t *length);
 struct elements *elements_copy(const struct elements *elements);
 void elements_free(struct elements *elements);
-/* The index that a subscript's text means. 0 or -1 after a message. */
-int array_index(struct shell *sh, const char *text, size_t length, long *index);
-/* name[subscript] as one text: its variable and index. false: it is no such text, or (after a message) wrong. */
+/* What a subscript's text, which must stay, means for the variable. 0 or -1 after a message. */
+int array_subscript(struct shell *sh, const struct variable *v, const char *text, size_t length,
+                    struct subscript *at);
+/* name[subscript] as one text: its variable and place. false: it is no such text, or (after a message) wrong. */
 bool array_reference(struct shell *sh, const char *text, size_t length, struct variable **v,
-                     long *index);
+                     struct subscript *at);
+/* Its subscripts are texts from now on: 0, or -EINVAL after a message if it has elements with numbers. */
+int array_use_keys(struct shell *sh, struct variable *v);
 /* name=( … ) */
 int assign_elements(struct shell *sh, struct assignment *assignment);
 

@@ -14,6 +14,7 @@ INTRINSIC(break);
 INTRINSIC(cd);
 INTRINSIC(command);
 INTRINSIC(complete);
+INTRINSIC(declare);
 INTRINSIC(disown);
 INTRINSIC(dot);
 INTRINSIC(eval);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* export, readonly, local, unset, set. */
+/* export, readonly, local, declare, unset, set. */
 #include "core/options.h"
 #include "intrinsics/intrinsics.h"
 
@@ -10,10 +10,15 @@ void print_variable_value(struct out *out, const struct variable *v)
         out_puts(out, "=(");
         for (size_t i = 0; i < array_count(v); i++) {
             size_t length;
-            long index;
-            const char *const text = array_nth(v, i, &index, &length);
+            struct subscript at;
+            const char *const text = array_nth(v, i, &at, &length);
 
-            out_printf(out, "%s[%ld]=", i ? " " : "", index);
+            out_puts(out, i ? " [" : "[");
+            if (at.key)
+                out_quoted(out, at.key);
+            else
+                out_printf(out, "%ld", at.index);
+            out_puts(out, "]=");
             out_quoted(out, text);
         }
         out_putc(out, ')');
@@ -76,30 +81,143 @@ int intrinsic_export(struct builtin_io *io, int argc, char **argv)
     return 0;
 }
 
+/* --- local and declare ------------------------------------------------------------------------- */
+
+struct declaration {
+    const char *name; /* of the built-in */
+    bool local, keys, exported, read_only;
+};
+
+/* name or name=value. 0 or a status after a message. */
+static int declare_one(struct shell *sh, const struct declaration *how, const char *text)
+{
+    const char *const equals = strchr(text, '=');
+    const size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    struct variable *v;
+
+    if (!is_name_text(text, length))
+        return intrinsic_fail(sh, 2, "%s: %s: not a variable's name", how->name, text);
+    v = variable_intern(sh, text, length);
+    if (v->flags & VARIABLE_READONLY && (how->local || how->keys || equals))
+        return intrinsic_fail(sh, 1, "%s: %s: is read-only", how->name, v->name);
+    /* As in dash: it keeps its value until it is given another; but not if that had numbers for keys. */
+    if (how->local) {
+        journal_local(sh, v, true);
+        if (how->keys && !(v->flags & VARIABLE_KEYS) && array_clear(sh, v))
+            return 1;
+    }
+    if (how->keys && array_use_keys(sh, v))
+        return 1;
+    if (equals && variable_set(sh, v, equals + 1, strlen(equals + 1)))
+        return 1;
+    if (how->exported)
+        variable_export(sh, v, true);
+    if (how->read_only)
+        variable_flag(sh, v, VARIABLE_READONLY);
+    return 0;
+}
+
 int intrinsic_local(struct builtin_io *io, int argc, char **argv)
 {
     struct shell *const sh = io->shell;
+    struct declaration how = {.name = "local", .local = true};
+    struct builtin_options o = {0};
+    int letter, status = 0;
 
     if (!sh->functions)
         return intrinsic_fail(sh, 1, "local: not in a function");
-    for (int i = 1; i < argc; i++) {
-        const char *const equals = strchr(argv[i], '=');
-        const size_t length = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
-        struct variable *v;
-
-        if (!is_name_text(argv[i], length))
-            return intrinsic_fail(sh, 2, "local: %s: not a variable's name", argv[i]);
-        v = variable_intern(sh, argv[i], length);
-        if (v->flags & VARIABLE_READONLY) {
-            intrinsic_fail(sh, 1, "local: %s: is read-only", v->name);
-            return 1;
-        }
-        /* As in dash: it keeps its value until it is given another. */
-        journal_local(sh, v, true);
-        if (equals && variable_set(sh, v, equals + 1, strlen(equals + 1)))
-            return 1;
+    while ((letter = builtin_option(&o, argc, argv, "Aa")) != -1) {
+        if (letter == '?')
+            return intrinsic_usage(sh, "local", &o);
+        how.keys = letter == 'A';
     }
-    return 0;
+    for (int i = o.index; i < argc && !status; i++)
+        status = declare_one(sh, &how, argv[i]);
+    return status;
+}
+
+static void print_declaration(struct out *out, const struct variable *v)
+{
+    out_puts(out, "declare -");
+    if (v->flags & VARIABLE_KEYS)
+        out_putc(out, 'A');
+    else if (v->elements)
+        out_putc(out, 'a');
+    if (v->flags & VARIABLE_READONLY)
+        out_putc(out, 'r');
+    if (v->flags & VARIABLE_EXPORT)
+        out_putc(out, 'x');
+    if (!v->elements && !(v->flags & (VARIABLE_KEYS | VARIABLE_READONLY | VARIABLE_EXPORT)))
+        out_putc(out, '-');
+    print_variable(out, " ", v);
+}
+
+static bool is_declared(const struct variable *v)
+{
+    return array_count(v) > 0 || v->flags & (VARIABLE_KEYS | VARIABLE_READONLY | VARIABLE_EXPORT);
+}
+
+static int print_declarations(struct shell *sh, struct out *out, int argc, char **argv)
+{
+    int status = 0;
+    size_t count;
+
+    if (argc == 0) {
+        struct variable **const all = variables_sorted(sh, &count);
+
+        for (size_t i = 0; i < count; i++)
+            if (is_declared(all[i]))
+                print_declaration(out, all[i]);
+        free(all);
+    }
+    for (int i = 0; i < argc; i++) {
+        const struct variable *const v = is_name_text(argv[i], strlen(argv[i]))
+                                             ? variable_intern(sh, argv[i], strlen(argv[i]))
+                                             : NULL;
+
+        if (v && is_declared(v))
+            print_declaration(out, v);
+        else
+            status = intrinsic_fail(sh, 1, "declare: %s: there is none", argv[i]);
+    }
+    return status;
+}
+
+int intrinsic_declare(struct builtin_io *io, int argc, char **argv)
+{
+    struct shell *const sh = io->shell;
+    struct declaration how = {.name = argv[0], .local = sh->functions > 0};
+    struct builtin_options o = {0};
+    bool print = argc == 1;
+    int letter, status = 0;
+
+    while ((letter = builtin_option(&o, argc, argv, "Aagprx")) != -1)
+        switch (letter) {
+        case 'A':
+            how.keys = true;
+            break;
+        case 'g':
+            how.local = false;
+            break;
+        case 'p':
+            print = true;
+            break;
+        case 'r':
+            how.read_only = true;
+            break;
+        case 'x':
+            how.exported = true;
+            break;
+        case '?':
+            return intrinsic_usage(sh, argv[0], &o);
+        default: /* a: every variable may have elements with numbers */
+            break;
+        }
+    if (print)
+        return print_declarations(sh, io->out, argc - o.index, argv + o.index);
+    for (int i = o.index; i < argc && !status; i++)
+        status = declare_one(sh, &how, argv[i]);
+    return status;
 }
 
 int intrinsic_unset(struct builtin_io *io, int argc, char **argv)
@@ -116,13 +234,12 @@ int intrinsic_unset(struct builtin_io *io, int argc, char **argv)
     }
     for (int i = o.index; i < argc; i++) {
         struct variable *v;
-        long index;
+        struct subscript at;
 
         if (functions) {
             function_unset(sh, argv[i]);
-        } else if (!in_posix_mode(sh) &&
-                   array_reference(sh, argv[i], strlen(argv[i]), &v, &index)) {
-            status = array_unset(sh, v, index) ? 1 : status;
+        } else if (!in_posix_mode(sh) && array_reference(sh, argv[i], strlen(argv[i]), &v, &at)) {
+            status = array_unset(sh, v, at) ? 1 : status;
         } else if (!is_name_text(argv[i], strlen(argv[i]))) {
             status = intrinsic_fail(sh, 2, "unset: %s: not a variable's name", argv[i]);
         } else if (variable_unset(sh, variable_intern(sh, argv[i], strlen(argv[i])))) {

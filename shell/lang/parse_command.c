@@ -92,7 +92,8 @@ int parse_redirects(struct parser *p, struct redirect **last)
 static bool is_declaration(const char *name)
 {
     return strcmp(name, "export") == 0 || strcmp(name, "readonly") == 0 ||
-           strcmp(name, "local") == 0;
+           strcmp(name, "local") == 0 || strcmp(name, "declare") == 0 ||
+           strcmp(name, "typeset") == 0;
 }
 
 static struct word *declared_word(struct parser *p)
