@@ -75,11 +75,12 @@ bool ring3_ring_spin(ring3_ring_side_t *side, const uint64_t *word, uint64_t see
     for (uint32_t turn = 1;; turn++) {
         /* A hint: whoever acts on it looks again with an acquire. */
         if (ring3_load(word, RING3_RELAXED) != seen) {
-            side->turns = turn;
+            side->turns = yields ? UINT32_MAX : turn;
             return true;
         }
         if (ring3_arch.cpus == 1 ||
             ring3_load(&side->peer->cpu, RING3_RELAXED) == (uint32_t)ring3_cpu() + 1) {
+            side->turns = UINT32_MAX;
             if (!yield_to_peer(side, &yields))
                 return ring3_load(word, RING3_RELAXED) != seen;
             continue;

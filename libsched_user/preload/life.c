@@ -155,11 +155,11 @@ static void after_fork(void)
 /* The child has one thread: it begins anew, and writes no charts over its parent's. */
 static void in_child(void)
 {
+    kernel_lock_sleepers = 0;
     if (!ring3_load(&gate.active, RING3_RELAXED))
         return;
     gated_self = NULL;
     gate.active = 0;
-    kernel_lock_sleepers = 0;
     gate.lock.word = 0;
     gate.queue = NULL;
     gate.spare = NULL;

@@ -298,10 +298,10 @@ static void start_over_after_fork(void)
     struct worker *worker;
     struct thread *self;
 
+    kernel_lock_sleepers = 0;
     if (!ring3_load(&runtime.running, RING3_RELAXED))
         return;
     self = carriers_forked();
-    kernel_lock_sleepers = 0;
     runtime.table_lock.word = 0;
     spare_lock.word = 0;
     spare = NULL;

@@ -121,9 +121,9 @@ bool pool_runs_here(const ring3_task_t *task);
 
 /* --- After the lock --------------------------------------------------------------------------- */
 
-/* A task's end wakes waiters for it, its group's two words, and the pool's end; taking one lets a
+/* A task's end wakes waiters for it, its group's three words, and the pool's end; taking one lets a
  * submitter in. Then there is one worker to call, and the clock. */
-#define AFTER_WAKES 7
+#define AFTER_WAKES 8
 
 struct after {
     const uint32_t *wakes[AFTER_WAKES];
@@ -171,6 +171,8 @@ static inline int pool_wait_change(const uint32_t *word, uint32_t seen,
         /* Pairs with the release that changed the word. */
         if (ring3_load(word, RING3_ACQUIRE) != seen)
             return 0;
+        if (ring3_deadline_passed(CLOCK_MONOTONIC, deadline))
+            break;
         self->parker->yield(self);
     }
     return ring3_wait_change(word, seen, RING3_WAIT_ADAPTIVE, deadline);
@@ -197,8 +199,11 @@ void pool_set_state(ring3_task_t *task, uint32_t state);
 /* Is the task well-formed, and its group and lane the pool's? Without the lock. */
 bool pool_may_own(const ring3_pool_t *pool, const ring3_task_t *task);
 
-/* May the task be submitted now? 0 or a negative errno. */
-int pool_admit(const ring3_pool_t *pool, const ring3_task_t *task);
+/* May the task be submitted now? 0, and it is claimed; or a negative errno. `before`: for pool_refuse. */
+int pool_admit(const ring3_pool_t *pool, ring3_task_t *task, uint32_t *before);
+
+/* A claimed task is not submitted after all: it is as it was. */
+void pool_refuse(ring3_task_t *task, uint32_t before);
 
 /* An admitted task becomes the pool's. */
 void pool_offer(ring3_pool_t *pool, ring3_task_t *task);

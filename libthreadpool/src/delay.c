@@ -164,6 +164,7 @@ int ring3_pool_submit_at(ring3_pool_t *pool, ring3_task_t *task, const struct ti
                          int64_t period_ns)
 {
     struct after after = {.count = 0};
+    uint32_t before;
     int result;
 
     if (pool_forked(pool))
@@ -172,9 +173,12 @@ int ring3_pool_submit_at(ring3_pool_t *pool, ring3_task_t *task, const struct ti
         ring3_deadline_check(CLOCK_MONOTONIC, when))
         return -EINVAL;
     pool_lock(pool);
-    result = pool->closing ? -ESHUTDOWN : pool_admit(pool, task);
-    if (!result)
+    result = pool->closing ? -ESHUTDOWN : pool_admit(pool, task, &before);
+    if (!result) {
         result = start_clock(pool);
+        if (result)
+            pool_refuse(task, before);
+    }
     if (!result) {
         pool_offer(pool, task);
         task->due = ns_of(when);

@@ -48,18 +48,17 @@ static int may_wait(const ring3_group_t *group, const struct timespec *deadline)
 
 /*
  * One step of waiting, with the lock held before and after: a thread of the pool, or one that is to
- * help, runs a queued task of the group; others, and when none is queued, sleep until `word` changes.
+ * help, runs a queued task of the group, or sleeps until one is queued or ends; others sleep until `word` changes.
  * 0 or -ETIMEDOUT.
  */
 static int wait_step(ring3_group_t *group, const uint32_t *word, const struct timespec *deadline,
                      struct after *after)
 {
     ring3_pool_t *const pool = group->pool;
-    const uint32_t seen = ring3_load(word, RING3_RELAXED);
+    const bool helps = (group->flags & RING3_GROUP_HELP) || pool_inside(pool);
     int result = 0;
 
-    if (!ring3_list_empty(&group->queued) &&
-        ((group->flags & RING3_GROUP_HELP) || pool_inside(pool))) {
+    if (helps && !ring3_list_empty(&group->queued)) {
         ring3_task_t *const task = first_queued(group);
 
         if (ring3_deadline_passed(CLOCK_MONOTONIC, deadline))
@@ -69,11 +68,17 @@ static int wait_step(ring3_group_t *group, const uint32_t *word, const struct ti
         pool_run(pool, task, after);
         return 0;
     }
+    if (helps)
+        word = &group->calls;
+    const uint32_t seen = ring3_load(word, RING3_RELAXED);
+
+    group->helpers += helps;
     pool_unlock(pool, after);
     result = pool_wait_change(word, seen, deadline);
     if (result == 0)
         ring3_wait_wake(word); /* a change wakes one waiter, and that one the next */
     pool_lock(pool);
+    group->helpers -= helps;
     return result;
 }
 

@@ -89,6 +89,16 @@ static inline ring3_list_t *inbox_take(struct inbox *inbox)
     return first;
 }
 
+/* The same, and nothing can be pushed until inbox_set. */
+static inline ring3_list_t *inbox_close(struct inbox *inbox)
+{
+    uint64_t word = inbox_look(inbox);
+
+    while (!ring3_cas_weak(&inbox->word, &word, word & (INBOX_TASKS | INBOX_HUNGRY), RING3_RELAXED))
+        continue;
+    return inbox_take(inbox);
+}
+
 /* Likewise: write both, if the word is still `seen`, which has no tasks. */
 static inline bool inbox_set(struct inbox *inbox, uint64_t seen, uint64_t room, bool hungry)
 {

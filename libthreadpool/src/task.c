@@ -24,36 +24,53 @@ void pool_set_state(ring3_task_t *task, uint32_t state)
 
 /* --- In --------------------------------------------------------------------------------------- */
 
-void pool_offer(ring3_pool_t *pool, ring3_task_t *task)
+/* What an earlier run has left goes. */
+static void renew(ring3_pool_t *pool, ring3_task_t *task)
 {
-    task->pool = pool;
     task->result = 0;
     task->period = 0;
     task->missed = 0;
     task->entered = ring3_unlikely(pool->watched) ? pool_now() : 0;
     ring3_store(&task->cancel, 0, RING3_RELAXED);
+}
+
+void pool_offer(ring3_pool_t *pool, ring3_task_t *task)
+{
+    task->pool = pool;
+    renew(pool, task);
     pool_set_state(task, RING3_TASK_OFFERED);
 }
 
-/* Without the lock. False if it is needed. */
+/* Of two who submit the same task at once one may. */
+static bool claim(ring3_task_t *task, uint32_t *before)
+{
+    *before = ring3_load(&task->state, RING3_RELAXED);
+    /* Pairs with the release of the task's end. */
+    return (*before == RING3_TASK_IDLE || *before == RING3_TASK_DONE) &&
+           ring3_cas(&task->state, *before, RING3_TASK_CLAIMED, RING3_ACQUIRE) == *before;
+}
+
+void pool_refuse(ring3_task_t *task, uint32_t before)
+{
+    pool_set_state(task, before);
+    /* Somebody may have come to wait for it meanwhile. */
+    ring3_wait_wake(&task->state);
+}
+
+/* Without the lock. False if it is needed; then the task is as it was. */
 static bool send(ring3_pool_t *pool, ring3_task_t *task)
 {
-    const uint32_t before = ring3_load(&task->state, RING3_RELAXED);
+    uint32_t before;
 
     if (!inbox_is_open(inbox_look(&pool->inbox)) ||
-        (before != RING3_TASK_IDLE && before != RING3_TASK_DONE) ||
-        (task->group && ring3_load(&task->group->cancelled, RING3_RELAXED)))
+        (task->group && ring3_load(&task->group->cancelled, RING3_RELAXED)) ||
+        !claim(task, &before))
         return false;
     task->pool = pool;
-    task->result = 0;
-    task->period = 0;
-    task->missed = 0;
-    task->entered = 0;
-    ring3_store(&task->cancel, 0, RING3_RELAXED);
     pool_set_state(task, RING3_TASK_SENT);
     if (inbox_push(&pool->inbox, &task->link))
         return true;
-    pool_set_state(task, before);
+    pool_refuse(task, before);
     return false;
 }
 
@@ -72,19 +89,35 @@ void pool_enqueue(ring3_pool_t *pool, ring3_task_t *task)
     if (task->group)
         ring3_list_add_tail(&task->group->queued, &task->sibling);
     pool_set_state(task, RING3_TASK_QUEUED);
+    /* Who waits for the group may be the only one who can run it. */
+    if (ring3_unlikely(task->group && task->group->helpers)) {
+        ring3_store(&task->group->calls, task->group->calls + 1, RING3_RELEASE);
+        ring3_wait_wake(&task->group->calls);
+    }
 }
 
-void pool_empty_inbox(ring3_pool_t *pool)
+static void enqueue_all(ring3_pool_t *pool, ring3_list_t *link)
 {
-    ring3_list_t *link = inbox_take(&pool->inbox);
-
     while (link) {
         ring3_task_t *const task = ring3_container_of(link, ring3_task_t, link);
 
         link = link->next;
+        renew(pool, task);
         pool_count_in(pool, task);
         pool_enqueue(pool, task);
     }
+}
+
+void pool_empty_inbox(ring3_pool_t *pool)
+{
+    enqueue_all(pool, inbox_take(&pool->inbox));
+}
+
+/* Nobody else takes the room that there is before the lock is released. */
+static void close_inbox(ring3_pool_t *pool)
+{
+    if (inbox_is_open(inbox_look(&pool->inbox)))
+        enqueue_all(pool, inbox_close(&pool->inbox));
 }
 
 /* --- Out -------------------------------------------------------------------------------------- */
@@ -150,6 +183,10 @@ static void leave_group(ring3_group_t *group, ring3_task_t *task, int result, bo
          * lock. */
         ring3_store(&group->finishes, group->finishes + 1, RING3_RELEASE);
         after_wake(after, &group->finishes);
+    }
+    if (group->helpers) {
+        ring3_store(&group->calls, group->calls + 1, RING3_RELEASE);
+        after_wake(after, &group->calls);
     }
     if (--group->pending == 0) {
         ring3_store(&group->rounds, group->rounds + 1, RING3_RELEASE);
@@ -284,15 +321,19 @@ bool pool_may_own(const ring3_pool_t *pool, const ring3_task_t *task)
            (!task->group || task->group->pool == pool) && (!task->lane || task->lane->pool == pool);
 }
 
-int pool_admit(const ring3_pool_t *pool, const ring3_task_t *task)
+int pool_admit(const ring3_pool_t *pool, ring3_task_t *task, uint32_t *before)
 {
-    const uint32_t state = ring3_load(&task->state, RING3_RELAXED);
+    int err = 0;
 
-    if (state != RING3_TASK_IDLE && state != RING3_TASK_DONE)
+    if (!claim(task, before))
         return -EBUSY;
     if (pool->closing && !(pool->closing == RING3_POOL_DRAIN && pool_inside(pool)))
-        return -ESHUTDOWN;
-    return task->group && task->group->cancelled ? -ECANCELED : 0;
+        err = -ESHUTDOWN;
+    else if (task->group && task->group->cancelled)
+        err = -ECANCELED;
+    if (err)
+        pool_refuse(task, *before);
+    return err;
 }
 
 /* The lock is held on entry and on return. */
@@ -371,6 +412,7 @@ int ring3_pool_submit(ring3_pool_t *pool, ring3_task_t *task, ring3_pool_full_t 
                       const struct timespec *deadline)
 {
     struct after after = {.count = 0};
+    uint32_t before;
     int result;
 
     if (pool_forked(pool))
@@ -381,7 +423,8 @@ int ring3_pool_submit(ring3_pool_t *pool, ring3_task_t *task, ring3_pool_full_t 
     if (send(pool, task))
         return 0;
     pool_lock(pool);
-    result = pool_admit(pool, task);
+    result = pool_admit(pool, task, &before);
+    close_inbox(pool);
     if (!result && pool->queue.length < pool->options.capacity) {
         pool_offer(pool, task);
         pool_count_in(pool, task);
@@ -390,6 +433,8 @@ int ring3_pool_submit(ring3_pool_t *pool, ring3_task_t *task, ring3_pool_full_t 
         result = submit_to_full(pool, task, full, deadline, &after);
         if (result)
             pool->stats.refused++;
+        if (result == -EAGAIN)
+            pool_refuse(task, before);
     }
     pool_rouse(pool, &after);
     const bool excess = ring3_unlikely(pool->crew != NULL) && pool_has_excess(pool);
@@ -440,8 +485,12 @@ int ring3_task_wait(ring3_task_t *task, const struct timespec *deadline)
                 ring3_wait_wake(&task->state); /* one was woken, and wakes the next */
             return 0;
         }
-        if (state == RING3_TASK_IDLE || state == RING3_TASK_OFFERED)
+        if (state == RING3_TASK_IDLE || state == RING3_TASK_OFFERED ||
+            state == RING3_TASK_CLAIMED) {
+            if (waited)
+                ring3_wait_wake(&task->state); /* as above */
             return -EINVAL;
+        }
         if (pool_forked(task->pool))
             return -ECHILD;
         if (pool_runs_here(task))
@@ -467,7 +516,7 @@ int ring3_task_cancel(ring3_task_t *task)
 
     if (state == RING3_TASK_DONE)
         return -EALREADY;
-    if (state == RING3_TASK_IDLE)
+    if (state == RING3_TASK_IDLE || state == RING3_TASK_CLAIMED)
         return -EINVAL;
     ring3_pool_t *const pool = task->pool;
 

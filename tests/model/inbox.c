@@ -65,6 +65,31 @@ static void two_taken_once(void)
 MODEL(inbox, .start = begin_room_for_two, .threads = 3, .thread = submit_or_take,
       .end = two_taken_once, .interruptions = 3, .stale = 3, .watched = "inbox")
 
+/* --- Nothing comes after it has been closed ----------------------------------------------------- */
+
+static void submit_or_close(int me)
+{
+    if (me < 2) {
+        send_job(2 * me);
+        return;
+    }
+    for (ring3_list_t *link = inbox_close(&inbox); link; link = link->next) {
+        struct job *const job = ring3_container_of(link, struct job, link);
+
+        model_check(model_read(&job->data) == 7, "a task is taken before it was written");
+        taken[job - jobs]++;
+    }
+}
+
+static void all_were_taken(void)
+{
+    for (int i = 0; i < 3; i++)
+        model_check(taken[i] == sent[i], "a task came after the end");
+    model_check(inbox_look(&inbox) == 0, "there is room left");
+}
+MODEL(inbox_closing, .start = begin_room_for_two, .threads = 3, .thread = submit_or_close,
+      .end = all_were_taken, .interruptions = 3, .stale = 3)
+
 /* --- The one who holds the lock goes to sleep --------------------------------------------------- */
 
 static bool sleeps;

@@ -2,9 +2,12 @@
 /* Queue full, priorities and aging. */
 #include "support.h"
 
+#include "ring3/arch.h"
 #include "ring3/atomic.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 /* A pool of one thread that is busy with `holder` until `gate` opens. */
 struct held {
@@ -185,6 +188,59 @@ TEST(queue, nothing_that_was_sent_is_left_behind, 60)
     }
 }
 
+/* --- One task, two submitters ------------------------------------------------------------------- */
+
+enum { SHARED = 400 };
+
+static struct rivals {
+    ring3_pool_t *pool;
+    struct gated tasks[SHARED];
+    uint32_t ready;
+    unsigned accepted[2];
+} rivals;
+
+static void submit_them_all(int me)
+{
+    (void)ring3_fetch_add(&rivals.ready, 1, RING3_RELEASE);
+    while (ring3_load(&rivals.ready, RING3_ACQUIRE) < 2)
+        ring3_cpu_relax();
+    for (int i = 0; i < SHARED; i++) {
+        const int result =
+            ring3_pool_submit(rivals.pool, &rivals.tasks[i].task, RING3_POOL_FAIL, NULL);
+
+        check(result == 0 || result == -EBUSY, "%d", result);
+        rivals.accepted[me] += result == 0;
+    }
+}
+
+static void *submit_them_too(void *unused)
+{
+    submit_them_all(1);
+    return unused;
+}
+
+/* While the worker is busy: one of the two is told each time that the other was faster. */
+TEST(queue, a_task_that_two_submit_at_once_is_accepted_once, 60)
+{
+    for (long round = 0; round < scaled(20, 2000); round++) {
+        struct held held;
+        pthread_t other;
+
+        hold(&held, 2 * SHARED, 0);
+        rivals = (struct rivals){.pool = held.pool};
+        for (int i = 0; i < SHARED; i++)
+            rivals.tasks[i].task.run = gated_run;
+        check_eq(pthread_create(&other, NULL, submit_them_too, NULL), 0);
+        submit_them_all(0);
+        pthread_join(other, NULL);
+        check_eq(rivals.accepted[0] + rivals.accepted[1], SHARED + 0u);
+        check_eq(stats_of(held.pool).queued, SHARED);
+        let_go(&held);
+        for (int i = 0; i < SHARED; i++)
+            check_eq(rivals.tasks[i].task.state, RING3_TASK_DONE);
+    }
+}
+
 struct submitter {
     ring3_pool_t *pool;
     struct gated gated;
@@ -315,4 +371,52 @@ TEST(queue, aging_bounds_how_often_a_task_is_passed_over)
 TEST(queue, strict_priority_starves)
 {
     check_eq(runs_before_the_patient(0), 1000);
+}
+
+/* --- A worker that waits for a group is the only one who can run its next task -------------------- */
+
+static struct {
+    ring3_pool_t *pool;
+    ring3_group_t group;
+    ring3_task_t waiter, from_outside, member, filler[2];
+    uint32_t waits, outside;
+} alone;
+
+static int wait_for_group(ring3_task_t *task)
+{
+    (void)task;
+    ring3_store(&alone.waits, 1, RING3_RELEASE);
+    await(&alone.outside, 1);
+    return ring3_group_wait(&alone.group, NULL);
+}
+
+static int submit_a_member(ring3_task_t *task)
+{
+    (void)task;
+    ring3_store(&alone.outside, 1, RING3_RELEASE);
+    (void)usleep(20000); /* until the worker sleeps */
+    check_eq(ring3_task_cancel(&alone.filler[0]), 0, "which makes room");
+    check_eq(ring3_pool_submit(alone.pool, &alone.member, RING3_POOL_FAIL, NULL), 0);
+    return 0;
+}
+
+TEST(queue, a_worker_that_waits_for_a_group_runs_what_comes_later, 20)
+{
+    alone.pool = pool_of(1, 2);
+    ring3_group_init(&alone.group, alone.pool, 0);
+    alone.waiter.run = wait_for_group;
+    alone.from_outside = (ring3_task_t){.run = submit_a_member, .group = &alone.group};
+    alone.member = (ring3_task_t){.run = nothing, .group = &alone.group};
+    submit(alone.pool, &alone.waiter);
+    await(&alone.waits, 1);
+    for (int i = 0; i < 2; i++) {
+        alone.filler[i].run = nothing;
+        submit(alone.pool, &alone.filler[i]);
+    }
+    /* The queue is full: it runs here. */
+    check_eq(ring3_pool_submit(alone.pool, &alone.from_outside, RING3_POOL_RUN, NULL), 0);
+    check_eq(ring3_task_wait(&alone.waiter, NULL), 0);
+    check_eq(alone.waiter.result, 0);
+    check_eq(alone.member.state, RING3_TASK_DONE);
+    finish(alone.pool);
 }

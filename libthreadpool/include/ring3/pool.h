@@ -77,7 +77,8 @@ struct ring3_task {
     ring3_lane_t *lane;   /* or NULL */
     uint32_t priority;    /* 0, the most urgent, to RING3_POOL_LEVELS - 1 */
 
-    uint32_t state;  /* RING3_TASK_*: written under the pool's lock, read without it */
+    uint32_t
+        state; /* RING3_TASK_*: written under the pool's lock or by who claimed it, read without */
     uint32_t cancel; /* 1: asked to stop */
     int result;      /* of `run`, or -ECANCELED; valid once the task is done */
     uint64_t turn;   /* its place among the queued: smaller goes first */
@@ -98,6 +99,7 @@ struct ring3_task {
 #define RING3_TASK_DONE    4u /* ran or was cancelled */
 #define RING3_TASK_DELAYED 5u /* its time has not come */
 #define RING3_TASK_SENT    6u /* on the way to the queue */
+#define RING3_TASK_CLAIMED 7u /* somebody is about to submit it: as if idle to all others */
 
 /* What ring3_pool_submit does when the queue is full. */
 typedef enum ring3_pool_full {
@@ -206,6 +208,8 @@ struct ring3_group {
     uint32_t cancelled;
     uint32_t rounds;   /* how often the group has become empty */
     uint32_t finishes; /* tasks collected */
+    uint32_t calls;    /* changes when those may go on that wait and would run queued tasks */
+    uint32_t helpers;  /* such waiters that sleep */
     int error;
     int pollable;   /* an eventfd, or -1 */
     size_t pending; /* tasks submitted and not done */
