@@ -103,8 +103,9 @@ static uintptr_t stack_pointer(const ucontext_t *context)
 /* Stacks that are deeper than this are not searched, bytes. */
 #define SEARCH_MOST ((uintptr_t)32 << 10)
 
-/* Does a word between the two lie in the thread-local variables of this kernel thread? */
-__attribute__((no_sanitize("address"))) static bool find_own(uintptr_t from, uintptr_t to)
+/* Does a word between the two, written or not, lie in the thread-local variables of this kernel thread?
+ * tests/valgrind.supp names this function. */
+__attribute__((noinline, no_sanitize("address"))) static bool find_own(uintptr_t from, uintptr_t to)
 {
     /* glibc keeps them around its record of the thread. */
     const uintptr_t self = (uintptr_t)pthread_self(), least = self - monitor.own_size,

@@ -233,8 +233,8 @@ static void use_few_numbers(void)
 static bool mounts_are_private(void)
 {
     return unshare(CLONE_NEWNS) == 0 &&
-           (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ||
-            mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+           (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 ||
+            mount("none", "/proc", "none", MS_REC | MS_PRIVATE, NULL) == 0);
 }
 
 /* The first process of the namespace, if there can be one. */
