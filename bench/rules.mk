@@ -96,6 +96,7 @@ endef
 $(eval $(call ring3_plain_bench,malloc-work,$(wildcard bench/malloc/*.c),))
 $(eval $(call ring3_plain_bench,preload-work,$(wildcard bench/preload/*.c),))
 $(eval $(call ring3_plain_bench,instructions,$(wildcard bench/instructions/*.c),sched sync))
+$(call objects_of,bench/instructions/main.c): private cflags += -iquote bench/sched
 $(eval $(call ring3_plain_bench,launch,bench/launch.c,))
 $(eval $(call ring3_plain_bench,echo-client,bench/sched/client/main.c,sync))
 $(call objects_of,bench/sched/client/main.c): private cflags += -iquote bench -iquote bench/sched

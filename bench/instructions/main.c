@@ -3,10 +3,10 @@
  * One fast path, many times, for counting its instructions: instructions OPERATION TURNS
  * Without arguments it lists the operations. A new one is a function and a line in the table.
  */
-#include "ring3/chan.h"
+#include "bodies.h"
+
 #include "ring3/mutex.h"
 #include "ring3/spinlock.h"
-#include "ring3/thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,15 +77,6 @@ static void end(ring3_thread_t thread)
         abort();
 }
 
-static uint32_t over;
-
-static void *yield_until_over(void *unused)
-{
-    while (!ring3_load(&over, RING3_RELAXED))
-        ring3_thread_yield();
-    return unused;
-}
-
 /* There and back. */
 static void thread_yield(long turns)
 {
@@ -98,27 +89,11 @@ static void thread_yield(long turns)
     end(other);
 }
 
-static void *nothing(void *unused)
-{
-    return unused;
-}
-
 static void thread_create(long turns)
 {
     begin();
     while (turns-- > 0)
         end(start(nothing));
-}
-
-static ring3_chan_t there, back;
-
-static void *echo(void *unused)
-{
-    long item;
-
-    while (ring3_chan_receive(&there, &item, NULL) == 0)
-        (void)ring3_chan_send(&back, &item, NULL);
-    return unused;
 }
 
 static void chan_round_trip(long turns)

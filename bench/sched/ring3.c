@@ -2,11 +2,11 @@
 /* Contexts, user-level threads and channels of ring3, on one worker. */
 #include "ring3_bench.h"
 
-#include "ring3/chan.h"
+#include "bodies.h"
+
 #include "ring3/context.h"
 #include "ring3/event.h"
 #include "ring3/stack.h"
-#include "ring3/thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,15 +67,6 @@ static void begin(const char *policy)
         abort();
 }
 
-static uint32_t over;
-
-static void *yield_until_over(void *unused)
-{
-    while (!ring3_load(&over, RING3_RELAXED))
-        ring3_thread_yield();
-    return unused;
-}
-
 /* Each of `param` threads yields in turn. */
 static void yields(struct ring3_bench_thread *t, const char *policy)
 {
@@ -112,11 +103,6 @@ RING3_BENCH(yield_rr, .name = "yield/ring3_rr", .body = yield_rr, .params = {2, 
 /* Not of a thousand: who created them would wait until each has run for as long as that took. */
 RING3_BENCH(yield_cfs, .name = "yield/ring3_cfs", .body = yield_cfs, .params = {2});
 
-static void *nothing(void *arg)
-{
-    return arg;
-}
-
 static void create_join(struct ring3_bench_thread *t)
 {
     begin("rr");
@@ -134,17 +120,6 @@ static void create_join(struct ring3_bench_thread *t)
 RING3_BENCH(create_join, .name = "create-join/ring3_thread", .body = create_join);
 
 /* --- Channels --------------------------------------------------------------------------------- */
-
-static ring3_chan_t there, back;
-
-static void *echo(void *unused)
-{
-    long item;
-
-    while (ring3_chan_receive(&there, &item, NULL) == 0)
-        (void)ring3_chan_send(&back, &item, NULL);
-    return unused;
-}
 
 static void round_trip(struct ring3_bench_thread *t)
 {

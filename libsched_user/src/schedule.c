@@ -341,38 +341,27 @@ static inline void note_quickly(struct worker *worker, struct thread *self, uint
     ring3_self_set(&next->self);
 }
 
-static bool yield_quickly(struct thread *self)
+/* To whoever is first; `self` is in that state meanwhile, READY or BLOCKED. */
+__attribute__((always_inline)) static inline bool switch_quickly(struct thread *self,
+                                                                 uint32_t state)
 {
     struct worker *const worker = self->worker;
+    const bool yields = state == RING3_THREAD_READY;
     const int saved = errno;
     struct thread *next;
 
     worker_hold(worker);
     next = pick_quickly(worker);
     if (next) {
-        ring3_list_add_tail(worker->queue, &self->entity.link);
-        set_queued(worker, worker->queued + 1);
-        self->in_queue = true;
-        note_quickly(worker, self, RING3_THREAD_READY, next);
-        ring3_context_switch(&self->context, &next->context, NULL, NULL);
-        errno_put(saved);
-    }
-    worker_let_go(worker);
-    return next != NULL;
-}
-
-static bool wait_quickly(struct thread *self)
-{
-    struct worker *const worker = self->worker;
-    const int saved = errno;
-    struct thread *next;
-
-    worker_hold(worker);
-    next = pick_quickly(worker);
-    if (next) {
-        note_quickly(worker, self, RING3_THREAD_BLOCKED, next);
-        ring3_context_switch(&self->context, &next->context, published, self);
-        woken(self);
+        if (yields) {
+            ring3_list_add_tail(worker->queue, &self->entity.link);
+            set_queued(worker, worker->queued + 1);
+            self->in_queue = true;
+        }
+        note_quickly(worker, self, state, next);
+        ring3_context_switch(&self->context, &next->context, yields ? NULL : published, self);
+        if (!yields)
+            woken(self);
         errno_put(saved);
     }
     worker_let_go(worker);
@@ -393,7 +382,7 @@ void thread_yield(struct thread *self)
 {
     if (ring3_unlikely(self->self.reader) && ring3_rcu_reading(RING3_RCU_QSBR))
         ring3_qsbr_quiescent();
-    if (!yield_quickly(self))
+    if (!switch_quickly(self, RING3_THREAD_READY))
         thread_requeue(self, RING3_YIELDS);
 }
 
@@ -581,7 +570,7 @@ int thread_wait(struct thread *self, int64_t at)
     struct worker *worker;
     int64_t now;
 
-    if (at == 0 && !reads && wait_quickly(self))
+    if (at == 0 && !reads && switch_quickly(self, RING3_THREAD_BLOCKED))
         return 0;
     /* It may sleep for long: nobody shall wait for it. */
     if (ring3_unlikely(reads))

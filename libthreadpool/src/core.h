@@ -155,29 +155,6 @@ static inline void pool_unlock_unchanged(ring3_pool_t *pool)
     ring3_mutex_unlock(&pool->lock);
 }
 
-/* --- Waiting ---------------------------------------------------------------------------------- */
-
-/* How often a waiter lets others run before it sleeps. Tasks come in bursts, and going to sleep and being
- * woken costs as much as some tens of these. */
-#define POOL_YIELDS 30
-
-/* ring3_wait_change for a wait that is often over soon. */
-static inline int pool_wait_change(const uint32_t *word, uint32_t seen,
-                                   const struct timespec *deadline)
-{
-    ring3_self_t *const self = ring3_self();
-
-    for (int turn = 0; turn < POOL_YIELDS; turn++) {
-        /* Pairs with the release that changed the word. */
-        if (ring3_load(word, RING3_ACQUIRE) != seen)
-            return 0;
-        if (ring3_deadline_passed(CLOCK_MONOTONIC, deadline))
-            break;
-        self->parker->yield(self);
-    }
-    return ring3_wait_change(word, seen, RING3_WAIT_ADAPTIVE, deadline);
-}
-
 /* --- Tasks (task.c); all with the lock held --------------------------------------------------- */
 
 /* Take the next task out of the queue, to be run or cancelled, and let a blocked submitter in. */

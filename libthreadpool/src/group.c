@@ -74,7 +74,7 @@ static int wait_step(ring3_group_t *group, const uint32_t *word, const struct ti
 
     group->helpers += helps;
     pool_unlock(pool, after);
-    result = pool_wait_change(word, seen, deadline);
+    result = ring3_wait_change(word, seen, RING3_WAIT_ADAPTIVE, deadline);
     if (result == 0)
         ring3_wait_wake(word); /* a change wakes one waiter, and that one the next */
     pool_lock(pool);

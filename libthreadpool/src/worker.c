@@ -267,7 +267,7 @@ static void sleep_until_called(struct worker *worker, bool may_leave)
     const struct timespec until = ring3_deadline_in(CLOCK_MONOTONIC, worker->pool->options.idle_ns);
 
     /* Pairs with the release in pool_call. */
-    (void)pool_wait_change(&worker->called, 0, may_leave ? &until : NULL);
+    (void)ring3_wait_change(&worker->called, 0, RING3_WAIT_ADAPTIVE, may_leave ? &until : NULL);
 }
 
 /* One worker may leave per period of idleness. */

@@ -258,12 +258,18 @@ static bool has_key(const struct element_value *element, const char *key, size_t
 
 static void close_ranks(struct elements *elements, size_t place, long free_index)
 {
-    for (; place < elements->count && elements->list[place].index == free_index + 1; place++) {
-        struct element_value *const element = &elements->list[place];
+    long index = free_index + 1;
 
-        if (index_of_key(element->key, strlen(element->key)) > free_index)
-            break;
-        element->index = free_index++;
+    for (size_t i = place; i < elements->count && elements->list[i].index == index; i++, index++) {
+        struct element_value element = elements->list[i];
+
+        if (index_of_key(element.key, strlen(element.key)) > free_index)
+            continue;
+        memmove(&elements->list[place + 1], &elements->list[place], (i - place) * sizeof(element));
+        element.index = free_index;
+        elements->list[place] = element;
+        place = i + 1;
+        free_index = index;
     }
 }
 
